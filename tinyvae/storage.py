@@ -1,0 +1,67 @@
+"""Files that are whole or not there: written beside, then renamed into place; read without running code."""
+
+import contextlib
+import json
+import os
+import zipfile
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+FORMAT, VERSION = "tinyvae", 1
+
+
+@contextlib.contextmanager
+def replacing(path):
+    """A path beside `path` to write to; renamed onto `path` when the block ends well, else removed."""
+    path = Path(path)
+    beside = path.with_name(f".{path.stem}.part{path.suffix}")
+    try:
+        yield beside
+        os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def write_text(path, text):
+    """Write a text file whole."""
+    with replacing(path) as beside:
+        beside.write_text(text, encoding="utf-8", newline="\n")
+
+
+def write_npz(path, meta, arrays):
+    """Write arrays and a JSON-able dict `meta` as one npz file, whole."""
+    meta = json.dumps({"format": FORMAT, "version": VERSION, **meta})
+    with replacing(path) as beside, open(beside, "wb") as file:
+        np.savez(file, meta=np.array(meta), **arrays)
+
+
+def read_npz(path):
+    """What `write_npz` wrote, as (meta, arrays). Nothing in the file is ever executed.
+
+    Raises
+    ------
+    OSError
+        If there is no such file, or it cannot be read.
+    ValueError
+        If the file is damaged, foreign, or of another format version.
+    """
+    path = Path(path)
+    damaged = (ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error, MemoryError, NotImplementedError)
+    try:
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as npz:
+            arrays = {name: npz[name] for name in npz.files}
+            meta = json.loads(str(arrays.pop("meta")))
+    except (*damaged, TypeError, AttributeError) as error:
+        raise ValueError(
+            f"{path} is damaged or not a tinyvae file ({type(error).__name__}): write it again with save()"
+        ) from None
+    if not isinstance(meta, dict) or meta.get("format") != FORMAT:
+        raise ValueError(f"{path} is not a tinyvae file: its meta entry does not name the format {FORMAT!r}")
+    if meta.get("version") != VERSION:
+        raise ValueError(
+            f"{path} has format version {meta.get('version')!r}, this tinyvae reads version {VERSION}: "
+            "train again, or load it with the tinyvae that wrote it"
+        )
+    return meta, arrays
