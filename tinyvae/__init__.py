@@ -1,0 +1,83 @@
+"""Variational auto-encoders by hand: NumPy, explicit forward and backward passes, every gradient checked.
+
+In the order in which data flows through a model (each NAME is a pair NAME_forward, NAME_backward):
+
+    load_digits, load_mnist, load_fashion_mnist, load_idx, binarize, train_test_split, synthetic
+    dense, tanh, relu, sigmoid, softplus, dropout      layers
+    mlp                                                the network of encoder and decoder
+    encode                                             x -> mu, log_sigma of q(z|x)
+    reparameterize                                     z = mu + sigma * eps
+    decode                                             z -> the parameters of p(x|z)
+    bernoulli, gaussian, gaussian_scalar, gaussian_diagonal,
+    categorical, laplace, continuous_bernoulli         log p(x|z)
+    kl                                                 KL(q(z|x) || N(0, I))
+    gaussian_log_density                               log N(z; mu, diag(sigma^2))
+    elbo_terms                                         E_q[log p(x|z)] and the KL
+    VAE                                                the model: loss_and_grad, fit, encode, sample, ...
+    SGD, Adam                                          optimisers
+    check, check_model                                 gradient checks
+"""
+
+from .data import (
+    binarize,
+    load_digits,
+    load_fashion_mnist,
+    load_idx,
+    load_mnist,
+    synthetic,
+    train_test_split,
+)
+from .gaussian import (
+    gaussian_log_density_backward,
+    gaussian_log_density_forward,
+    kl_backward,
+    kl_forward,
+    reparameterize_backward,
+    reparameterize_forward,
+)
+from .gradcheck import Report, check, check_model
+from .layers import (
+    dense_backward,
+    dense_forward,
+    dropout_backward,
+    dropout_forward,
+    relu_backward,
+    relu_forward,
+    sigmoid_backward,
+    sigmoid_forward,
+    softplus_backward,
+    softplus_forward,
+    tanh_backward,
+    tanh_forward,
+)
+from .likelihoods import (
+    bernoulli_backward,
+    bernoulli_forward,
+    categorical_backward,
+    categorical_forward,
+    continuous_bernoulli_backward,
+    continuous_bernoulli_forward,
+    gaussian_backward,
+    gaussian_diagonal_backward,
+    gaussian_diagonal_forward,
+    gaussian_forward,
+    gaussian_scalar_backward,
+    gaussian_scalar_forward,
+    laplace_backward,
+    laplace_forward,
+)
+from .mlp import mlp_backward, mlp_forward
+from .optim import SGD, Adam
+from .vae import (
+    VAE,
+    decode_backward,
+    decode_forward,
+    elbo_terms_backward,
+    elbo_terms_forward,
+    encode_backward,
+    encode_forward,
+)
+
+__version__ = "0.1.0"
+
+__all__ = [name for name in dir() if not name.startswith("_") and callable(globals()[name])]

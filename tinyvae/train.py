@@ -1,0 +1,232 @@
+"""Training: minibatches, the plain loop, evaluation, checkpoints."""
+
+import time
+
+import numpy as np
+
+from . import likelihoods
+from .checks import check_choice, check_int
+from .data import binarize as draw_pixels
+from .gaussian import kl_forward
+from .optim import Adam
+from .storage import read_npz, write_npz
+
+SMALL = 2_000_000  # multiplications in the largest product of a step, below which BLAS threads only cost
+TRAINING, VALIDATION = 0, 1  # purposes of random streams: one seed, no stream used twice
+COLUMNS = "epoch", "neg_elbo", "reconstruction", "kl", "val_neg_elbo", "val_reconstruction", "val_kl", "seconds"
+
+
+def stream(seed, purpose, epoch=0):
+    """A generator of its own for every purpose and epoch: an epoch can be repeated without the ones before."""
+    return np.random.default_rng([seed, purpose, epoch])
+
+
+def minibatches(X, batch_size, rng):
+    """Rows of X in random order, `batch_size` at a time; the last batch may be smaller.
+
+    >>> [len(x) for x in minibatches(np.zeros((7, 2)), 3, np.random.default_rng(0))]
+    [3, 3, 1]
+    """
+    order = rng.permutation(len(X))
+    for start in range(0, len(X), batch_size):
+        yield X[order[start : start + batch_size]]
+
+
+def fit(
+    vae, X, *, epochs, batch_size=100, optimizer=None, X_val=None, binarize=None,
+    seed=None, progress=True, on_epoch=None,
+):  # fmt: skip
+    """Train a model in place by minibatch gradient descent on -ELBO (with beta on the KL).
+
+    Parameters
+    ----------
+    vae : VAE
+    X : ndarray of shape (N, D)
+        Floats in the likelihood's domain, or uint8 pixels 0 to 255, scaled to [0, 1] a batch at a time.
+    epochs : int
+        Epochs to add to those that the model has had.
+    batch_size : int
+    optimizer : SGD or Adam, optional
+        Adam(lr=0.001) unless given. Hand in the same one again to go on exactly.
+    X_val : ndarray of shape (M, D), optional
+        Data for the validation columns; no decision depends on them.
+    binarize : None or "dynamic"
+        "dynamic" draws binary pixels anew each epoch, with the grey values as probabilities.
+        Validation pixels are drawn once.
+    seed : int, optional
+        Seeds order, pixels and noise; the model's seed unless given.
+    progress : bool
+        Show a progress bar.
+    on_epoch : callable, optional
+        Called as on_epoch(vae, history) after every epoch.
+
+    Returns
+    -------
+    history : dict of lists, one entry per epoch, in nats per datum: epoch, neg_elbo, reconstruction
+        (-log p(x|z)), kl, the same three with val_ (only if X_val is given), seconds.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For bad data or options.
+    FloatingPointError
+        If the loss becomes infinite or NaN; theta is then as after the last good epoch.
+    """
+    X = vae.check_data(X)
+    X_val = None if X_val is None else vae.check_data(X_val)
+    epochs, batch_size = check_int("epochs", epochs, 0), check_int("batch_size", batch_size, 1)
+    seed = vae.seed if seed is None else check_int("seed", seed, 0)
+    if binarize is not None:
+        check_choice("binarize", binarize, ("dynamic",))
+        _check_binarizable(vae)
+        X_val = None if X_val is None else draw_pixels(X_val, stream(seed, VALIDATION, 1))
+    optimizer = Adam() if optimizer is None else optimizer
+    history = {name: [] for name in COLUMNS if X_val is not None or not name.startswith("val_")}
+
+    n_batches = -(-len(X) // batch_size)
+    with _blas_threads(vae, batch_size), _progress_bar(epochs * n_batches, progress) as bar:
+        for _ in range(epochs):
+            start, good = time.perf_counter(), vae.theta.copy()
+            try:
+                log_px, kl = train_epoch(vae, X, batch_size, optimizer, binarize, seed, bar)
+            except FloatingPointError:
+                vae.theta[...] = good
+                raise
+            vae.epoch += 1
+            row = {"epoch": vae.epoch, "neg_elbo": kl - log_px, "reconstruction": -log_px, "kl": kl}
+            if X_val is not None:
+                val = evaluate(vae, X_val, rng=stream(seed, VALIDATION))
+                row |= {"val_neg_elbo": -val["elbo"], "val_reconstruction": -val["log_px"], "val_kl": val["kl"]}
+            row["seconds"] = time.perf_counter() - start
+            for name, column in history.items():
+                column.append(row[name])
+            if on_epoch is not None:
+                on_epoch(vae, history)
+    return history
+
+
+def train_epoch(vae, X, batch_size, optimizer, binarize, seed, bar):
+    """One pass over the data; the mean of log p(x|z) and of the KL, in nats per datum."""
+    rng = stream(seed, TRAINING, vae.epoch)
+    totals = np.zeros(2)
+    for x in minibatches(X, batch_size, rng):
+        if binarize:
+            x = draw_pixels(x, rng)
+        eps = rng.standard_normal((vae.n_samples, len(x), vae.n_latent), dtype=vae.dtype)
+        with np.errstate(over="ignore", invalid="ignore"):  # told below, once, with advice
+            loss, dtheta, (log_px, kl) = vae.loss_and_grad(x, eps, return_terms=True)
+        if not np.isfinite(loss):
+            _refuse_divergence(vae, log_px)
+        optimizer.step(vae.theta, dtheta)
+        totals += log_px.sum(dtype=float), kl.sum(dtype=float)
+        bar.update()
+    return totals / len(X)
+
+
+def evaluate(vae, X, rng=None, n_samples=1):
+    """The ELBO and its terms on X: dict of elbo, log_px, kl, in nats per datum.
+
+    Examples
+    --------
+    >>> from tinyvae import VAE, load_digits
+    >>> result = evaluate(VAE(64), load_digits()[0])
+    >>> bool(np.isclose(result["elbo"], result["log_px"] - result["kl"]))
+    True
+    """
+    log_px, kl = (float(np.mean(term, dtype=float)) for term in vae.elbo_terms(X, rng, n_samples))
+    return {"elbo": log_px - kl, "log_px": log_px, "kl": kl}
+
+
+def kl_by_dimension(vae, X):
+    """The mean KL of each latent dimension, of shape (K,), in nats."""
+    mu, log_sigma = vae.encode(X)
+    return kl_forward(mu[..., None], log_sigma[..., None])[0].mean(0)
+
+
+def active_units(vae, X, threshold=0.01):
+    """How many latent dimensions carry information: the variance of mu over X is above the threshold.
+
+    Source: Burda et al., arXiv:1509.00519, appendix C.
+    """
+    return int((vae.transform(X).var(0) > threshold).sum())
+
+
+def independent_pixels(likelihood, X_train, X_test):
+    """-log p of X_test, in nats per datum, under the best model without a latent variable.
+
+    Every pixel has its own constant parameters, fitted to X_train. None where they have no closed form.
+    """
+    px = likelihoods.get(likelihood)
+    if px.constant is None:
+        return None
+    out = px.constant(X_train)
+    eta = np.mean((X_train - out) ** 2, dtype=float) if px.own else None  # the best variance, fixed or learned
+    own = {"": (), "eta": (eta,), "log_eta": (np.log(eta),)}[px.own] if px.own else ()
+    return -float(np.mean(px.forward(out, X_test, *own)[0], dtype=float))
+
+
+def grey_floor(X):
+    """The -log p(x|z) that no Bernoulli model can go below on grey pixels: their mean entropy, in nats.
+
+    It is 0 for binary pixels: grey values in [0, 1] have a cross-entropy of at least their entropy.
+
+    >>> grey_floor(np.array([[0.0, 1.0, 0.5]])) == np.log(2)
+    True
+    """
+    p = np.clip(np.asarray(X, dtype=float), 1e-300, 1 - 2**-53)
+    return float(-(p * np.log(p) + (1 - p) * np.log1p(-p)).sum(1).mean())
+
+
+# ---- checkpoints ---------------------------------------------------------------------------------
+
+
+def save_checkpoint(path, vae, optimizer, history, options):
+    """All that is needed to go on bit for bit after this epoch, as one file, whole."""
+    meta = {"config": vae.config, "epoch": vae.epoch, "history": history, "options": options}
+    state = {f"optimizer.{name}": array for name, array in optimizer.state_dict().items()}
+    write_npz(path, meta, {"theta": vae.theta, **state})
+
+
+def load_checkpoint(path):
+    """What `save_checkpoint` kept: (vae, optimizer state, history, options)."""
+    from .vae import VAE
+
+    meta, arrays = read_npz(path)
+    vae = VAE._from_file(path, meta, arrays)
+    state = {name.removeprefix("optimizer."): a for name, a in arrays.items() if name.startswith("optimizer.")}
+    try:
+        return vae, state, meta["history"], meta["options"]
+    except KeyError as error:
+        raise ValueError(f"{path} is a model, not a checkpoint: it lacks {error}") from None
+
+
+# ---- small print ---------------------------------------------------------------------------------
+
+
+def _check_binarizable(vae):
+    if not vae.likelihood.endswith("bernoulli"):
+        raise ValueError(f"binarize draws pixels 0 and 1, for a Bernoulli likelihood; got {vae.likelihood!r}")
+
+
+def _refuse_divergence(vae, log_px):
+    term = "KL" if np.isfinite(log_px).all() else "reconstruction term"
+    raise FloatingPointError(
+        f"the {term} became infinite or NaN in epoch {vae.epoch + 1}: lower the learning rate, or standardise the data; "
+        f"the model is kept as it was after epoch {vae.epoch}"
+    )
+
+
+def _blas_threads(vae, batch_size):
+    """One BLAS thread for small matrices: on 8x8 digits two threads are slower than one."""
+    import contextlib
+
+    from threadpoolctl import threadpool_limits
+
+    largest = batch_size * max(np.prod(shape) for shape in vae.shapes.values() if len(shape) == 2)
+    return threadpool_limits(1, "blas") if largest < SMALL else contextlib.nullcontext()
+
+
+def _progress_bar(total, show):
+    from tqdm.auto import tqdm
+
+    return tqdm(total=total, disable=not show, unit="step", leave=False, dynamic_ncols=True)
