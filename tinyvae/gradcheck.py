@@ -58,7 +58,7 @@ class Report:
         for row in self.rows:
             verdict = "ok" if row.ok else "WRONG"
             lines.append(
-                f"{row.name:<{width}}  {str(row.shape):<12} {row.error:>10.1e}  {row.entry:<13} "
+                f"{row.name:<{width}}  {row.shape!s:<12} {row.error:>10.1e}  {row.entry:<13} "
                 f"{row.analytic:>14.8g} {row.numeric:>14.8g}  {verdict}"
             )
         left_out = sum(row.left_out for row in self.rows)
@@ -96,7 +96,6 @@ def check(forward, backward, *inputs, seed=0):
 
     Examples
     --------
-    >>> from tinyvae import check
     >>> def square_forward(a):
     ...     return a * a, a
     >>> def square_backward(dout, a):
@@ -279,9 +278,9 @@ def _row(name, shape, kept, left_out, floor):
         return Row(name, shape, 0.0, "none", np.nan, np.nan, left_out, ok=left_out == 0)
     difference, analytic, numeric, labels = zip(*kept)
     scale = max(np.linalg.norm(analytic), np.linalg.norm(numeric), floor)
-    error = np.linalg.norm(difference) / scale
+    error = float(np.linalg.norm(difference) / scale)
     worst = int(np.argmax(difference))
-    return Row(name, shape, error, labels[worst], analytic[worst], numeric[worst], left_out, bool(error <= TOLERANCE))
+    return Row(name, shape, error, labels[worst], analytic[worst], numeric[worst], left_out, error <= TOLERANCE)
 
 
 def _coordinate_steps(x):

@@ -11,7 +11,8 @@ To add a likelihood, write one pair and one record in `LIKELIHOODS`; nothing els
 """
 
 import math
-from typing import Callable, NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 

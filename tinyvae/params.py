@@ -6,8 +6,6 @@ people: `views(theta, shapes)["decoder.out.W"]` is a window on theta, so that wr
 
 import math
 
-import numpy as np
-
 
 def count(shapes):
     """How many numbers a mapping of names to shapes holds.
@@ -32,6 +30,7 @@ def views(flat, shapes):
 
     Examples
     --------
+    >>> import numpy as np
     >>> flat = np.zeros(5)
     >>> views(flat, {"W": (2, 2), "b": (1,)})["b"][...] = 7
     >>> print(flat)

@@ -37,6 +37,24 @@ def write_npz(path, meta, arrays):
         np.savez(file, meta=np.array(meta), **arrays)
 
 
+def read_arrays(path):
+    """All arrays of an npz file as a dict; pickled objects, which could run code, are refused.
+
+    Raises
+    ------
+    OSError
+        If there is no such file, or it cannot be read.
+    ValueError
+        If it is damaged or no npz file.
+    """
+    damaged = (ValueError, EOFError, zipfile.BadZipFile, zlib.error, MemoryError, NotImplementedError, SyntaxError)
+    try:
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as npz:
+            return {name: npz[name] for name in npz.files}
+    except (*damaged, AttributeError, TypeError) as error:  # a bare array has no names, an odd header no type
+        raise ValueError(f"{path} is damaged or not an npz file ({type(error).__name__}): make it again") from None
+
+
 def read_npz(path):
     """What `write_npz` wrote, as (meta, arrays). Nothing in the file is ever executed.
 
@@ -47,21 +65,17 @@ def read_npz(path):
     ValueError
         If the file is damaged, foreign, or of another format version.
     """
-    path = Path(path)
-    damaged = (ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error, MemoryError, NotImplementedError)
+    arrays = read_arrays(path)
     try:
-        with open(path, "rb") as file, np.load(file, allow_pickle=False) as npz:
-            arrays = {name: npz[name] for name in npz.files}
-            meta = json.loads(str(arrays.pop("meta")))
-    except (*damaged, TypeError, AttributeError) as error:
+        meta = json.loads(str(arrays.pop("meta")))
+        form, version = meta["format"], meta["version"]
+    except (KeyError, TypeError, ValueError, RecursionError):
+        form = None
+    if form != FORMAT:
+        raise ValueError(f"{path} is not a tinyvae file: it has no meta entry that names the format {FORMAT!r}")
+    if version != VERSION:
         raise ValueError(
-            f"{path} is damaged or not a tinyvae file ({type(error).__name__}): write it again with save()"
-        ) from None
-    if not isinstance(meta, dict) or meta.get("format") != FORMAT:
-        raise ValueError(f"{path} is not a tinyvae file: its meta entry does not name the format {FORMAT!r}")
-    if meta.get("version") != VERSION:
-        raise ValueError(
-            f"{path} has format version {meta.get('version')!r}, this tinyvae reads version {VERSION}: "
+            f"{path} has format version {version!r}, this tinyvae reads version {VERSION}: "
             "train again, or load it with the tinyvae that wrote it"
         )
     return meta, arrays

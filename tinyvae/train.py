@@ -120,7 +120,7 @@ def train_epoch(vae, X, batch_size, optimizer, binarize, seed, bar):
         optimizer.step(vae.theta, dtheta)
         totals += log_px.sum(dtype=float), kl.sum(dtype=float)
         bar.update()
-    return totals / len(X)
+    return (totals / len(X)).tolist()
 
 
 def evaluate(vae, X, rng=None, n_samples=1):
@@ -170,8 +170,8 @@ def grey_floor(X):
 
     It is 0 for binary pixels: grey values in [0, 1] have a cross-entropy of at least their entropy.
 
-    >>> grey_floor(np.array([[0.0, 1.0, 0.5]])) == np.log(2)
-    True
+    >>> print(round(grey_floor(np.array([[0.0, 1.0, 0.5]])), 6))
+    0.693147
     """
     p = np.clip(np.asarray(X, dtype=float), 1e-300, 1 - 2**-53)
     return float(-(p * np.log(p) + (1 - p) * np.log1p(-p)).sum(1).mean())

@@ -7,7 +7,12 @@ import numpy as np
 
 from . import likelihoods
 from .checks import check_choice, check_int, check_matrix, check_number
-from .gaussian import kl_backward, kl_forward, reparameterize_backward, reparameterize_forward
+from .gaussian import (
+    kl_backward,
+    kl_forward,
+    reparameterize_backward,
+    reparameterize_forward,
+)
 from .mlp import ACTIVATIONS, mlp_backward, mlp_forward, mlp_init, mlp_shapes
 from .params import count, views
 from .storage import read_npz, write_npz
@@ -216,7 +221,7 @@ class VAE:
         """
         X = self.check_data(X)
         eps = self._check_eps(eps, len(X))
-        terms, terms_cache = elbo_terms_forward(self._batch(X), eps, self.params, self)
+        terms, terms_cache = elbo_terms_forward(self.scaled(X), eps, self.params, self)
         log_px, kl = terms
         cache = terms, terms_cache
         return -np.mean(log_px - self.beta * kl), cache
@@ -278,8 +283,8 @@ class VAE:
     def _is_pixels(self, X):
         return X.dtype == np.uint8 and self.top == 1
 
-    def _batch(self, X):
-        """Rows of checked data as the model computes with them: uint8 pixels scaled to [0, 1]."""
+    def scaled(self, X):
+        """Checked rows as the model computes with them: in its dtype, uint8 pixels scaled to [0, 1]."""
         return np.divide(X, 255, dtype=self.dtype) if self._is_pixels(X) else np.asarray(X, self.dtype)
 
     def _rng(self, rng):
@@ -304,7 +309,7 @@ class VAE:
         mu, log_sigma : ndarrays of shape (N, K)
         """
         X = self.check_data(X)
-        parts = [encode_forward(self._batch(X[i : i + CHUNK]), self.params, self)[0] for i in range(0, len(X), CHUNK)]
+        parts = [encode_forward(self.scaled(X[i : i + CHUNK]), self.params, self)[0] for i in range(0, len(X), CHUNK)]
         mu, log_sigma = zip(*parts)
         return np.concatenate(mu), np.concatenate(log_sigma)
 
@@ -340,7 +345,7 @@ class VAE:
         X, rng, L = self.check_data(X), self._rng(rng), check_int("n_samples", n_samples, 1)
         parts = []
         for i in range(0, len(X), CHUNK):
-            x = self._batch(X[i : i + CHUNK])
+            x = self.scaled(X[i : i + CHUNK])
             parts.append(elbo_terms_forward(x, self._noise(rng, L, len(x)), self.params, self)[0])
         log_px, kl = zip(*parts)
         return np.concatenate(log_px), np.concatenate(kl)
@@ -376,7 +381,7 @@ class VAE:
     @property
     def config(self):
         """The constructor's arguments, as a dict that JSON can hold."""
-        names = "n_features n_latent hidden likelihood eta activation beta n_samples seed".split()
+        names = ["n_features", "n_latent", "hidden", "likelihood", "eta", "activation", "beta", "n_samples", "seed"]
         return {name: getattr(self, name) for name in names} | {"dtype": self.dtype.name}
 
     def copy(self, dtype=None):

@@ -1,0 +1,179 @@
+"""The checker itself: it finds wrong gradients, refuses what cannot be checked, and sees kinks."""
+
+import numpy as np
+import pytest
+
+from tinyvae import (
+    check,
+    dense_backward,
+    dense_forward,
+    relu_backward,
+    relu_forward,
+    reparameterize_backward,
+    reparameterize_forward,
+)
+
+RNG = np.random.default_rng(0)
+X, W, B = RNG.standard_normal((3, 4)), RNG.standard_normal((4, 5)), RNG.standard_normal(5)
+MU, LOG_SIGMA, EPS = RNG.standard_normal((3, 3, 2))
+
+
+def test_report_reads_as_a_table():
+    report = check(dense_forward, dense_backward, X, W, B)
+    text = str(report)
+    assert report.ok and text.count(" ok") == 3 and "WRONG" not in text
+    assert "(4, 5)" in text and "float64" in text
+
+
+def test_wrong_factor_is_named_with_both_numbers():
+    def backward(dy, cache):
+        dx, dW, db = dense_backward(dy, cache)
+        return dx, 2 * dW, db
+
+    report = check(dense_forward, backward, X, W, B)
+    assert not report.ok and [row.name for row in report.rows if not row.ok] == ["W"]
+    (wrong,) = (row for row in report.rows if not row.ok)
+    assert np.isclose(wrong.analytic, 2 * wrong.numeric) and 0.4 < wrong.error <= 0.6
+    assert "WRONG" in str(report) and f"{wrong.numeric:.8g}" in str(report)
+
+
+def test_one_wrong_entry_among_many_is_found():
+    def backward(dy, cache):
+        dx, dW, db = dense_backward(dy, cache)
+        dW[2, 3] += 1e-4
+        return dx, dW, db
+
+    report = check(dense_forward, backward, X, W, B)
+    assert not report.ok and report.rows[1].entry == "[2, 3]"
+
+
+def test_missing_sigma_in_the_chain_is_found():
+    def backward(dz, cache):
+        dmu, dlog_sigma = reparameterize_backward(dz, cache)
+        return dmu, dlog_sigma / cache[0]
+
+    report = check(reparameterize_forward, backward, MU, LOG_SIGMA, EPS)
+    assert [row.ok for row in report.rows] == [True, False]
+
+
+def test_transposed_gradient_is_refused_by_its_shape():
+    def backward(dy, cache):
+        dx, dW, db = dense_backward(dy, cache)
+        return dx, dW.T, db
+
+    with pytest.raises(ValueError, match=r"dW must have the shape of W, \(4, 5\), got \(5, 4\)"):
+        check(dense_forward, backward, X, W, B)
+
+
+def test_bias_gradient_not_summed_over_the_batch_is_refused():
+    with pytest.raises(ValueError, match=r"db must have the shape of b, \(5,\), got \(3, 5\)"):
+        check(dense_forward, lambda dy, cache: (*dense_backward(dy, cache)[:2], dy), X, W, B)
+
+
+def test_a_missing_gradient_is_refused():
+    with pytest.raises(ValueError, match=r"must return 3 gradients \(dx, dW, db\), got 2"):
+        check(dense_forward, lambda dy, cache: dense_backward(dy, cache)[:2], X, W, B)
+
+
+def test_fresh_noise_inside_forward_is_refused():
+    rng = np.random.default_rng(0)
+
+    def forward(mu, log_sigma):
+        return reparameterize_forward(mu, log_sigma, rng.standard_normal(mu.shape))
+
+    with pytest.raises(ValueError, match="not deterministic.*eps"):
+        check(forward, reparameterize_backward, MU, LOG_SIGMA)
+
+
+def test_a_second_eps_in_backward_is_refused():
+    rng = np.random.default_rng(0)
+
+    def backward(dz, cache):
+        sigma, eps = cache
+        return dz, dz * rng.standard_normal(eps.shape) * sigma
+
+    with pytest.raises(ValueError, match="backward is not deterministic"):
+        check(reparameterize_forward, backward, MU, LOG_SIGMA, EPS)
+
+
+def test_inputs_changed_in_place_are_refused():
+    def forward(x):
+        x *= x > 0
+        return x, x > 0
+
+    with pytest.raises(ValueError, match="forward changed x in place"):
+        check(forward, relu_backward, X)
+
+    def backward(dy, cache):
+        dy *= cache
+        return dy
+
+    with pytest.raises(ValueError, match="backward changed dout in place"):
+        check(relu_forward, backward, X)
+
+
+def test_inputs_are_left_as_they_were():
+    x = X.copy()
+    check(dense_forward, dense_backward, x, W, B)
+    assert np.array_equal(x, X)
+
+
+@pytest.mark.filterwarnings("ignore:invalid value")
+def test_non_finite_values_are_refused():
+    with pytest.raises(ValueError, match="forward returned NaN or infinity"):
+        check(lambda x: (np.log(x), x), lambda d, x: d / x, -np.ones(2))
+    with pytest.raises(ValueError, match="dx holds NaN or infinity"):
+        check(lambda x: (x, x), lambda d, x: d * np.nan, np.ones(2))
+
+
+def test_lower_precision_inside_is_refused():
+    with pytest.raises(ValueError, match="float32 for float64 inputs"):
+        check(lambda x: (x.astype(np.float32), x), lambda d, x: d, np.ones(2))
+
+
+def test_text_is_refused():
+    with pytest.raises(TypeError, match="x must be an array of real numbers"):
+        check(relu_forward, relu_backward, np.array(["a"]))
+
+
+def test_forward_without_a_cache_is_refused():
+    with pytest.raises(ValueError, match=r"must return \(out, cache\), got ndarray"):
+        check(lambda x: x * 2, lambda d, cache: 2 * d, X)
+
+
+KINKED = np.array([0.5, 0.0, -0.3, 1e-7, 2.0])
+
+
+def test_kinks_are_left_out_and_counted():
+    report = check(relu_forward, relu_backward, KINKED)
+    assert report.ok and report.rows[0].left_out == 2
+    assert "left out: 2" in str(report)
+
+
+def test_kinks_are_seen_without_a_mask_in_the_cache():
+    """A learner's ReLU may cache x: then the slopes on the two sides tell."""
+    report = check(lambda x: (np.maximum(x, 0), x), lambda d, x: d * (x > 0), KINKED)
+    assert report.ok and report.rows[0].left_out == 2
+
+
+def test_a_wrong_gradient_does_not_hide_behind_kinks():
+    report = check(lambda x: (np.maximum(x, 0), x), lambda d, x: 3 * d * (x > 0), KINKED)
+    assert not report.ok
+    everywhere = check(relu_forward, lambda d, mask: 7 * d, np.zeros(3))
+    assert not everywhere.ok and everywhere.rows[0].left_out == 3
+
+
+def test_several_outputs_and_skipped_gradients():
+    def forward(a, b):
+        return (a * b, a + b), (a, b)
+
+    def backward(dout, cache):
+        (dproduct, dsum), (a, b) = dout, cache
+        return dproduct * b + dsum, dproduct * a + dsum
+
+    assert check(forward, backward, X, X + 1).ok
+    assert not check(forward, lambda dout, cache: (dout[0] * cache[1], None), X, X + 1).ok
+
+
+def test_a_gradient_of_zero_is_right_at_a_minimum():
+    assert check(lambda a: ((a * a).sum(), a), lambda d, a: 2 * d * a, np.zeros(4)).ok

@@ -1,0 +1,158 @@
+"""Layer 1, pairs: every backward against central differences of its forward; dtypes; shapes; extremes."""
+
+import warnings
+
+import numpy as np
+import pytest
+
+import tinyvae
+from tinyvae import check, check_model, layers, likelihoods
+from tinyvae.examples import models, pairs
+from tinyvae.mlp import ACTIVATIONS
+
+# name of the pair -> the equation tags that its docstrings carry and this file checks
+TAGS = {
+    "dense": "DENSE.1 DENSE.2", "tanh": "TANH.1 TANH.2", "relu": "RELU.1 RELU.2", "sigmoid": "SIG.1 SIG.2",
+    "softplus": "SP.1 SP.2", "dropout": "DROP.1 DROP.2", "reparameterize": "REP.1 REP.2", "kl": "KL.1 KL.2",
+    "gaussian_log_density": "LOGN.1 LOGN.2", "bernoulli": "BER.1 BER.2", "gaussian": "NORM.1 NORM.2",
+    "gaussian_scalar": "NORMS.1 NORMS.2", "gaussian_diagonal": "NORMD.1 NORMD.2", "categorical": "CAT.1 CAT.2",
+    "laplace": "LAP.1 LAP.2", "continuous_bernoulli": "CB.1 CB.2", "mlp": "MLP.1 MLP.2", "encode": "ENC.1 ENC.2",
+    "decode": "DEC.1 DEC.2", "elbo_terms": "ELBO.1 ELBO.2",
+}  # fmt: skip
+PRIMITIVES = [name for name in TAGS if name not in ("mlp", "encode", "decode", "elbo_terms")]
+BATCHES = (4,), (2, 3), (1,)
+
+
+def test_the_table_holds_every_exported_pair():
+    exported = {name.removesuffix("_forward") for name in tinyvae.__all__ if name.endswith("_forward")}
+    assert exported == set(TAGS) == set(pairs())
+    assert exported == {name.removesuffix("_backward") for name in tinyvae.__all__ if name.endswith("_backward")}
+
+
+@pytest.mark.parametrize("name", TAGS)
+@pytest.mark.parametrize("seed", [0, 1])
+def test_backward_matches_forward(name, seed):
+    forward, backward, inputs = pairs(seed)[name]
+    report = check(forward, backward, *inputs, seed=seed)
+    assert report.ok and report.error <= 1e-9, report
+
+
+@pytest.mark.parametrize("name", PRIMITIVES)
+@pytest.mark.parametrize("batch", BATCHES, ids=str)
+def test_any_batch_shape(name, batch):
+    forward, backward, inputs = pairs(2, batch)[name]
+    report = check(forward, backward, *inputs)
+    assert report.error <= 1e-9, report
+
+
+@pytest.mark.parametrize("name", models(activations=ACTIVATIONS))
+def test_whole_model_every_likelihood_and_activation(name):
+    """[LOSS.1] against [LOSS.2], and the checker's own formula [CHECK.1], for every parameter."""
+    vae, X = models(activations=ACTIVATIONS)[name]
+    report = check_model(vae, X)
+    assert report.ok and report.error <= 1e-7, report
+    assert [row.name for row in report.rows] == list(vae.params)
+
+
+def test_a_large_model_is_checked_along_directions_and_a_small_error_is_still_found():
+    rng = np.random.default_rng(0)
+    vae, X = tinyvae.VAE(64, 2, hidden=(60,)), rng.random((10, 64))
+    report = check_model(vae, X)
+    assert report.ok and report.error <= 1e-7 and "direction" in str(report)
+
+    class OneWrongEntry(tinyvae.VAE):
+        def loss_backward(self, dloss, cache):
+            dtheta = super().loss_backward(dloss, cache)
+            dtheta[7] += 1e-3
+            return dtheta
+
+        def copy(self, dtype=None):
+            return OneWrongEntry(**self.config | {"dtype": dtype})
+
+    wrong = check_model(OneWrongEntry(64, 2, hidden=(60,)), X)
+    assert [row.name for row in wrong.rows if not row.ok] == ["encoder.0.W"]
+
+
+@pytest.mark.parametrize("name", PRIMITIVES)
+def test_float32_in_float32_out(name):
+    forward, backward, inputs = pairs()[name]
+    inputs = [
+        a.astype(np.float32) if isinstance(a, np.ndarray | np.floating) and a.dtype.kind == "f" else a for a in inputs
+    ]
+    out, cache = forward(*inputs)
+    assert out.dtype == np.float32
+    grads = backward(np.ones_like(out), cache)
+    for grad in grads if isinstance(grads, tuple) else (grads,):
+        assert grad.dtype == np.float32
+
+
+@pytest.mark.parametrize("name", models())
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_one_dtype_throughout_the_model(name, dtype):
+    vae, X = models()[name]
+    vae, rng = vae.copy(dtype), np.random.default_rng(0)
+    loss, dtheta = vae.loss_and_grad(X, rng.standard_normal((len(X), vae.n_latent)))
+    mu, log_sigma = vae.encode(X)
+    z = np.zeros((2, vae.n_latent))
+    results = [
+        loss, dtheta, mu, log_sigma, vae.decode(z), vae.reconstruct(X), vae.reconstruct(X, 0),
+        vae.sample(3), vae.sample(3, mean=True), vae.elbo(X), *vae.elbo_terms(X),
+    ]  # fmt: skip
+    assert {result.dtype.name for result in results} == {dtype}
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("extreme", [50_000.0, -50_000.0])
+@pytest.mark.parametrize("name", ["bernoulli", "continuous_bernoulli", "categorical", "gaussian_diagonal"])
+def test_extreme_outputs_stay_finite_and_silent(name, extreme, dtype):
+    record = likelihoods.get("categorical:3" if name == "categorical" else name)
+    shape = (2, 4) if record.outputs == 1 else (2, 4, record.outputs)
+    out = np.zeros(shape, dtype)
+    out[..., -1] = extreme
+    for x in (np.zeros((2, 4), dtype), np.ones((2, 4), dtype)):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            log_px, cache = record.forward(out, x)
+            dout = record.backward(np.ones(2, dtype), cache)
+            mean = record.mean(out)
+        assert np.isfinite(log_px).all() and np.isfinite(dout).all() and np.isfinite(mean).all()
+
+
+@pytest.mark.parametrize("name", ["sigmoid", "softplus", "tanh", "relu"])
+def test_extreme_activations_stay_finite_and_silent(name):
+    x = np.array([-50_000.0, 0.0, 50_000.0], np.float32)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        y, cache = getattr(layers, name + "_forward")(x)
+        dx = getattr(layers, name + "_backward")(np.ones_like(y), cache)
+    assert np.isfinite(y).all() and np.isfinite(dx).all()
+
+
+def test_dense_gradient_can_be_written_into_views_and_dx_left_out():
+    rng = np.random.default_rng(0)
+    x, W, b, dy = rng.random((3, 4)), rng.random((4, 5)), rng.random(5), rng.random((3, 5))
+    _, cache = layers.dense_forward(x, W, b)
+    flat = np.zeros(25)
+    dx, _dW, _db = layers.dense_backward(dy, cache, dW=flat[:20].reshape(4, 5), db=flat[20:], need_dx=False)
+    wanted = layers.dense_backward(dy, cache)
+    assert dx is None and np.array_equal(flat, np.concatenate([wanted[1].ravel(), wanted[2]]))
+
+
+def test_a_sample_axis_is_a_mean_over_samples():
+    """L samples at once give the loss and the gradient that L single samples give on average."""
+    vae, X = models()["bernoulli, tanh"]
+    vae = vae.copy("float64")
+    eps = np.random.default_rng(0).standard_normal((3, len(X), vae.n_latent))
+    loss, dtheta = vae.loss_and_grad(X, eps)
+    singles = [vae.loss_and_grad(X, e) for e in eps]
+    assert np.isclose(loss, np.mean([one for one, _ in singles]), rtol=1e-13)
+    assert np.allclose(dtheta, np.mean([grad for _, grad in singles], axis=0), rtol=0, atol=1e-13)
+
+
+def test_the_loss_does_not_depend_on_the_batch_size():
+    """A batch twice over has the same mean: the divisor N stands in one place."""
+    vae, X = models()["gaussian, tanh"]
+    vae = vae.copy("float64")
+    eps = np.random.default_rng(0).standard_normal((len(X), vae.n_latent))
+    once, twice = vae.loss_and_grad(X, eps), vae.loss_and_grad(np.tile(X, (2, 1)), np.tile(eps, (2, 1)))
+    assert np.isclose(once[0], twice[0]) and np.allclose(once[1], twice[1], atol=1e-12)

@@ -1,0 +1,177 @@
+"""Pictures: functions that take arrays or functions and an optional `ax`, and return the axes.
+
+Without `ax` a new pyplot figure is made, as in a notebook. Colours are safe for the colour-blind (Okabe and Ito for lines,
+P. Tol's muted set for classes), and no message is left to colour alone.
+"""
+
+from math import ceil, isqrt
+from statistics import NormalDist
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
+from matplotlib.ticker import MaxNLocator
+
+BLUE, VERMILION, GREEN = "#0072B2", "#D55E00", "#009E73"
+CLASSES = ["#332288", "#CC6677", "#117733", "#DDCC77", "#88CCEE", "#882255", "#44AA99", "#999933", "#AA4499", "#777777"]
+FONT = 15  # points on a figure 8 inches wide: read from the last row
+
+
+def save(path, draw, *args, size=(8, 5), **options):
+    """Draw one picture with a function of this module and write it to `path`, whole."""
+    from .storage import replacing
+
+    figure = Figure(figsize=size, dpi=120, layout="constrained")
+    draw(*args, ax=figure.add_subplot(), **options)
+    with replacing(path) as beside:
+        figure.savefig(beside, bbox_inches="tight")
+
+
+def _axes(ax, xlabel=None, ylabel=None, title=None):
+    if ax is None:
+        import matplotlib.pyplot as plt
+
+        _, ax = plt.subplots(figsize=(8, 5), layout="constrained")
+    ax.set_xlabel(xlabel, fontsize=FONT)
+    ax.set_ylabel(ylabel, fontsize=FONT)
+    ax.set_title(title, fontsize=FONT + 1)
+    ax.tick_params(labelsize=FONT - 2)
+    ax.spines[["top", "right"]].set_visible(False)
+    return ax
+
+
+def image_shape(n_pixels):
+    """(side, side) if the number of pixels is a square, else one row.
+
+    >>> image_shape(784), image_shape(6)
+    ((28, 28), (1, 6))
+    """
+    side = isqrt(n_pixels)
+    return (side, side) if side * side == n_pixels else (1, n_pixels)
+
+
+def learning_curves(history, ax=None):
+    """-ELBO by epoch and the two terms that it is the sum of; held-out data dashed.
+
+    Parameters
+    ----------
+    history : dict of lists, as `VAE.fit` returns it, in nats per datum
+    """
+    ax = _axes(ax, "epoch", "nats per datum", "-ELBO = reconstruction + KL")
+    curves = ("neg_elbo", "-ELBO", BLUE), ("reconstruction", "reconstruction", VERMILION), ("kl", "KL", GREEN)
+    for name, label, colour in curves:
+        ax.plot(history["epoch"], history[name], color=colour, lw=2.5, label=label)
+        if "val_" + name in history:
+            ax.plot(history["epoch"], history["val_" + name], color="black", lw=1.2, ls=(0, (3, 2)))
+    if "val_neg_elbo" in history:
+        ax.plot([], [], color="black", lw=1.2, ls=(0, (3, 2)), label="on held-out data")
+    ax.set_ylim(bottom=0)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.legend(fontsize=FONT - 2, frameon=False, loc="upper right", ncols=2)
+    return ax
+
+
+def image_grid(images, n_columns=None, ax=None, title=None):
+    """Images in rows and columns, ink dark on white, on the scale from 0 to their largest value.
+
+    Parameters
+    ----------
+    images : ndarray of shape (N, D) or (N, h, w)
+    n_columns : int, optional
+    """
+    images = np.asarray(images, dtype=float)
+    h, w = images.shape[1:] if images.ndim == 3 else image_shape(images.shape[1])
+    n_columns = n_columns or ceil(len(images) ** 0.5)
+    n_rows = ceil(len(images) / n_columns)
+    gap = max(1, w // 8)
+    sheet = np.full((n_rows * (h + gap) - gap, n_columns * (w + gap) - gap), np.nan)
+    for i, image in enumerate(images):
+        top, left = i // n_columns * (h + gap), i % n_columns * (w + gap)
+        sheet[top : top + h, left : left + w] = image.reshape(h, w)
+    ax = _axes(ax, title=title)
+    ax.imshow(sheet, cmap="gray_r", vmin=min(0, images.min()), vmax=max(1, images.max()), interpolation="nearest")
+    ax.set_facecolor("#CFE3F3")  # the gaps: no grey level of an image
+    ax.set(xticks=[], yticks=[])
+    ax.spines[:].set_visible(False)
+    return ax
+
+
+def reconstructions(X, X_hat, ax=None):
+    """Originals in the upper row of each pair, their reconstructions below.
+
+    Parameters
+    ----------
+    X, X_hat : ndarrays of shape (N, D)
+    """
+    n = len(X)
+    ax = image_grid(np.concatenate([X, X_hat]), n_columns=n, ax=ax, title="Originals and their reconstructions")
+    (h, _), gap = image_shape(X.shape[1]), max(1, image_shape(X.shape[1])[1] // 8)
+    ax.set_yticks([(h - 1) / 2, h + gap + (h - 1) / 2], ["x", "E[x|z = mu]"], fontsize=FONT)
+    ax.tick_params(length=0)
+    return ax
+
+
+def latent_scatter(mu, y=None, ax=None, dimensions=(0, 1)):
+    """Posterior means of two latent dimensions, coloured by class, each class's numeral at its median.
+
+    Parameters
+    ----------
+    mu : ndarray of shape (N, K)
+    y : ndarray of shape (N,), optional
+    dimensions : the two columns of mu to show
+    """
+    i, j = dimensions
+    ax = _axes(ax, f"z{i + 1}", f"z{j + 1}", "Where the encoder puts the data: means of q(z|x)")
+    if y is None:
+        ax.scatter(mu[:, i], mu[:, j], s=28, alpha=0.7, color=BLUE, lw=0)
+    else:
+        labels = np.unique(y)
+        for n, label in enumerate(labels):
+            group, colour = mu[y == label], CLASSES[n % len(CLASSES)]
+            ax.scatter(group[:, i], group[:, j], s=28, alpha=0.7, color=colour, lw=0)
+        for n, label in enumerate(labels):
+            x, z = np.median(mu[y == label][:, [i, j]], axis=0)
+            text = ax.text(x, z, str(label), fontsize=FONT + 5, weight="bold", ha="center", va="center")
+            text.set(color=CLASSES[n % len(CLASSES)], path_effects=[withStroke(linewidth=4, foreground="white")])
+    ax.set_aspect("equal", adjustable="datalim")
+    return ax
+
+
+def manifold_grid(decode, n=15, ax=None):
+    """The decoder's images on a grid of equal probability under the prior N(0, I), for K = 2.
+
+    The grid's coordinates are the inverse normal CDF of (i - 1/2) / n: each cell holds the same prior mass.
+
+    Parameters
+    ----------
+    decode : callable, (M, 2) -> (M, D)
+    n : int, images on a side
+    """
+    z = np.array([NormalDist().inv_cdf((i + 0.5) / n) for i in range(n)])
+    z1, z2 = np.meshgrid(z, z[::-1])
+    ax = image_grid(decode(np.stack([z1.ravel(), z2.ravel()], axis=1)), n_columns=n, ax=ax)
+    ax.set_title("E[x|z] on a grid of equal prior probability", fontsize=FONT + 1)
+    ticks, labels = [0, n // 2, n - 1], [f"{z[k]:.1f}" for k in (0, n // 2, n - 1)]
+    right, bottom = ax.get_xlim()[1], ax.get_ylim()[0]
+    ax.set_xticks([(k + 0.5) / n * right for k in ticks], labels, fontsize=FONT - 2)
+    ax.set_yticks([(n - k - 0.5) / n * bottom for k in ticks], labels, fontsize=FONT - 2)
+    ax.set_xlabel("z1", fontsize=FONT)
+    ax.set_ylabel("z2", fontsize=FONT)
+    return ax
+
+
+def kl_bars(kl, ax=None):
+    """The mean KL of each latent dimension, in nats, largest first: dimensions at 0 carry nothing.
+
+    Parameters
+    ----------
+    kl : ndarray of shape (K,)
+    """
+    order = np.argsort(kl)[::-1]
+    ax = _axes(ax, "latent dimension", "KL to the prior (nats)", "What each latent dimension carries")
+    ax.bar(range(len(kl)), np.asarray(kl)[order], color=GREEN)
+    ax.set_xticks(range(len(kl)), [f"z{k + 1}" for k in order])
+    if len(kl) > 20:
+        ax.set_xticks([])
+        ax.set_xlabel("latent dimension, sorted", fontsize=FONT)
+    return ax
