@@ -41,7 +41,9 @@ def dense_forward(x, W, b):
     [[21.5]]
     """
     cache = x, W
-    return x @ W + b, cache
+    y = x @ W
+    y += b  # in place: no second array of this size
+    return y, cache
 
 
 def dense_backward(dy, cache, *, dW=None, db=None, need_dx=True):
@@ -62,8 +64,9 @@ def dense_backward(dy, cache, *, dW=None, db=None, need_dx=True):
     """
     x, W = cache
     dx = dy @ W.T if need_dx else None
-    dW = np.matmul(_rows(x).T, _rows(dy), out=dW)
-    db = np.sum(_rows(dy), axis=0, out=db)
+    x, dy = _rows(x), _rows(dy)
+    dW = np.matmul(x.T, dy, out=dW)
+    db = dy.sum(0, out=db)
     return dx, dW, db
 
 
@@ -102,7 +105,10 @@ def sigmoid(x):
     >>> print(sigmoid(np.array([-50000.0, 0.0, 50000.0])))
     [0.  0.5 1. ]
     """
-    return (1 + np.tanh(x / 2)) / 2
+    y = np.tanh(x / 2)
+    y += 1
+    y /= 2
+    return y
 
 
 def softplus(x):
@@ -111,7 +117,10 @@ def softplus(x):
     >>> print(softplus(np.array([-50000.0, 0.0, 500.0])).round(4))
     [  0.       0.6931 500.    ]
     """
-    return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
+    y = np.exp(-np.abs(x))
+    y = np.log1p(y, out=y if np.ndim(y) else None)
+    y += np.maximum(x, 0)
+    return y
 
 
 def sigmoid_forward(x):

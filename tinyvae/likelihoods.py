@@ -48,7 +48,9 @@ def bernoulli_forward(logits, x):
     [-0.693147]
     """
     cache = logits, x
-    return (x * logits - softplus(logits)).sum(-1), cache
+    log_p = x * logits
+    log_p -= softplus(logits)
+    return log_p.sum(-1), cache
 
 
 def bernoulli_backward(dlog_px, cache):

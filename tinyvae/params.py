@@ -36,11 +36,10 @@ def views(flat, shapes):
     >>> print(flat)
     [0. 0. 0. 0. 7.]
     """
-    named, start = {}, 0
+    named, stop = {}, 0
     for name, shape in shapes.items():
-        stop = start + math.prod(shape)
+        start, stop = stop, stop + math.prod(shape)
         named[name] = flat[start:stop].reshape(shape)
-        start = stop
     return named
 
 
