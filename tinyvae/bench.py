@@ -1,7 +1,7 @@
 """How fast is a training step? As a ratio to its bare matrix products, and to PyTorch eager where that is installed."""
 
-import itertools
 import importlib.util
+import itertools
 import json
 import subprocess
 import sys
@@ -26,26 +26,25 @@ def bench(rounds=15, steps=30):
     list of dict with the sizes, the median milliseconds of each contestant, and the medians of their ratios
     """
     keep_freed_memory()
-    rows = []
-    for n_features, hidden, n_latent in ARCHITECTURES:
-        vae = VAE(n_features, n_latent, hidden=hidden)
-        step, products = _tinyvae_step(vae), _bare_products(vae)
-        with _torch_process(vae) as torch:
-            contestants = {"tinyvae": lambda: _milliseconds(step, steps), "products": lambda: _milliseconds(products, steps)}
-            if torch is not None:
-                contestants["torch"] = lambda: torch(steps)
-            times = {name: [] for name in contestants}
-            for _ in range(rounds):
-                for name, measure in contestants.items():
-                    times[name].append(measure())
-        times = {name: np.array(t[1:]) for name, t in times.items()}  # the first round warms up
-        row = {"sizes": "-".join(map(str, (n_features, *hidden, n_latent)))}
-        row |= {name: float(np.median(t)) for name, t in times.items()}
-        row["products_ratio"] = float(np.median(times["tinyvae"] / times["products"]))
-        if "torch" in times:
-            row["torch_ratio"] = float(np.median(times["torch"] / times["tinyvae"]))
-        rows.append(row)
-    return rows
+    return [_contest(VAE(D, K, hidden=hidden), rounds, steps) for D, hidden, K in ARCHITECTURES]
+
+
+def _contest(vae, rounds, steps):
+    with _torch_process(vae) as torch:
+        contestants = {"tinyvae": _tinyvae_step(vae), "products": _bare_products(vae)}
+        times = {name: [] for name in (*contestants, *(["torch"] if torch else []))}
+        for _ in range(rounds):
+            for name, step in contestants.items():
+                times[name].append(_milliseconds(step, steps))
+            if torch:
+                times["torch"].append(torch(steps))
+    times = {name: np.array(t[1:]) for name, t in times.items()}  # the first round warms up
+    row = {"sizes": "-".join(map(str, (vae.n_features, *vae.hidden, vae.n_latent)))}
+    row |= {name: float(np.median(t)) for name, t in times.items()}
+    row["products_ratio"] = float(np.median(times["tinyvae"] / times["products"]))
+    if torch:
+        row["torch_ratio"] = float(np.median(times["torch"] / times["tinyvae"]))
+    return row
 
 
 @contextmanager

@@ -92,17 +92,8 @@ def gaussian_backward(dlog_px, cache):
 def gaussian_scalar_forward(mean, x, log_eta):
     """The same density, with one variance eta = exp(log_eta) for all pixels, learned    [NORMS.1]
 
-    Its optimum is eta = the mean squared error (arXiv:2006.13202).
-
-    Parameters
-    ----------
-    mean, x : ndarrays of shape (N, D)
-    log_eta : ndarray of shape ()
-
-    Returns
-    -------
-    log_px : ndarray of shape (N,), in nats
-    cache : what `gaussian_scalar_backward` needs
+    Its optimum is eta = the mean squared error (arXiv:2006.13202). Shapes are those of `gaussian`;
+    log_eta has shape ().
     """
     r = x - mean
     precision = np.exp(-log_eta)
@@ -292,7 +283,7 @@ class Likelihood(NamedTuple):
     backward: Callable
     mean: Callable
     sample: Callable
-    check: Callable
+    check: Callable = lambda X: None  # every finite number will do; others the model refuses for all
     constant: Callable | None = None
     outputs: int = 1
     own: str = ""
@@ -315,20 +306,8 @@ def _check_classes(X, n_classes):
         )
 
 
-def _any_real(X):
-    """Every finite number is in the domain; the model refuses the others for all likelihoods."""
-
-
 def _gaussian_sample(mean, rng, eta):
     return mean + np.sqrt(eta, dtype=mean.dtype) * rng.standard_normal(mean.shape, dtype=mean.dtype)
-
-
-def _laplace_sample(mean, rng, eta):
-    return mean + rng.laplace(0, math.sqrt(eta / 2), mean.shape).astype(mean.dtype)
-
-
-def _bernoulli_sample(logits, rng):
-    return (rng.random(logits.shape) < sigmoid(logits)).astype(logits.dtype)
 
 
 def _continuous_bernoulli_sample(logits, rng):
@@ -341,10 +320,6 @@ def _continuous_bernoulli_sample(logits, rng):
 def _bernoulli_constant(X):
     p = np.clip(X.mean(0), 1e-4, 1 - 1e-4)  # pixels that never vary would have infinite logits
     return np.log(p / (1 - p))
-
-
-def _pixel_mean(X):
-    return X.mean(0)
 
 
 def _categorical(n_classes):
@@ -367,27 +342,29 @@ def _categorical(n_classes):
 
 LIKELIHOODS = {
     "bernoulli": Likelihood(
-        bernoulli_forward, bernoulli_backward, sigmoid, _bernoulli_sample,
+        bernoulli_forward, bernoulli_backward, sigmoid,
+        lambda out, rng: (rng.random(out.shape) < sigmoid(out)).astype(out.dtype),
         _check_unit_interval, _bernoulli_constant,
     ),
     "gaussian": Likelihood(
         gaussian_forward, gaussian_backward, lambda out: out, _gaussian_sample,
-        _any_real, _pixel_mean, own="eta",
+        constant=lambda X: X.mean(0), own="eta",
     ),
     "gaussian_scalar": Likelihood(
         gaussian_scalar_forward, gaussian_scalar_backward, lambda out: out,
         lambda out, rng, log_eta: _gaussian_sample(out, rng, np.exp(log_eta)),
-        _any_real, _pixel_mean, own="log_eta",
+        constant=lambda X: X.mean(0), own="log_eta",
     ),
     "gaussian_diagonal": Likelihood(
         gaussian_diagonal_forward, gaussian_diagonal_backward, lambda out: out[..., 0],
         lambda out, rng: _gaussian_sample(out[..., 0], rng, ETA_FLOOR + np.exp(out[..., 1])),
-        _any_real, lambda X: np.stack([X.mean(0), np.log(X.var(0) + 1e-9)], axis=-1), outputs=2,
+        constant=lambda X: np.stack([X.mean(0), np.log(X.var(0) + 1e-9)], axis=-1), outputs=2,
     ),
     "categorical": _categorical(256),
     "laplace": Likelihood(
-        laplace_forward, laplace_backward, lambda out: out, _laplace_sample,
-        _any_real, lambda X: np.median(X, axis=0), own="eta",
+        laplace_forward, laplace_backward, lambda out: out,
+        lambda out, rng, eta: out + rng.laplace(0, math.sqrt(eta / 2), out.shape).astype(out.dtype),
+        constant=lambda X: np.median(X, axis=0), own="eta",
     ),
     "continuous_bernoulli": Likelihood(
         continuous_bernoulli_forward, continuous_bernoulli_backward, continuous_bernoulli_mean,

@@ -23,16 +23,8 @@ CHUNK = 1000  # rows evaluated at a time outside training, so that memory stays 
 def encode_forward(x, params, vae):
     """(mu, log_sigma) of q(z|x): the encoder's two heads, side by side in one layer     [ENC.1]
 
-    Parameters
-    ----------
-    x : ndarray of shape (N, D)
-    params : mapping of names to arrays, as `VAE.params`
-    vae : VAE, for its layers and its activation
-
-    Returns
-    -------
-    (mu, log_sigma) : ndarrays of shape (N, K)
-    cache : what `encode_backward` needs
+    x has shape (N, D), mu and log_sigma (N, K); `params` maps names to arrays as `VAE.params` does,
+    `vae` knows the names of the layers and the activation.
     """
     heads, cache = mlp_forward(x / vae.top if vae.top != 1 else x, params, vae.encoder, vae.activation)
     mu, log_sigma = np.split(heads, 2, axis=-1)
@@ -47,16 +39,7 @@ def encode_backward(dheads, cache, dparams):
 def decode_forward(z, params, vae):
     """The decoder's output, which the likelihood turns into p(x|z)                      [DEC.1]
 
-    Parameters
-    ----------
-    z : ndarray of shape (..., K)
-    params : mapping of names to arrays, as `VAE.params`
-    vae : VAE, for its layers and its activation
-
-    Returns
-    -------
-    out : ndarray of shape (..., D), or (..., D, outputs) if the likelihood wants several
-    cache : what `decode_backward` needs
+    z has shape (..., K), out (..., D), or (..., D, outputs) if the likelihood wants several per pixel.
     """
     flat, mlp_cache = mlp_forward(z, params, vae.decoder, vae.activation)
     cache = mlp_cache, flat.shape
@@ -254,7 +237,7 @@ class VAE:
 
         Returns
         -------
-        loss : float, in nats per datum
+        loss : scalar, in nats per datum
         dtheta : ndarray of the shape of `theta`
         """
         loss, cache = self.loss_forward(X, eps)
@@ -269,13 +252,7 @@ class VAE:
         return eps.reshape(-1, n, self.n_latent)
 
     def check_data(self, X):
-        """X if every value can be trained on, as it is: neither copied nor scaled.
-
-        Raises
-        ------
-        ValueError, TypeError
-            For a wrong shape or dtype, NaN, no rows, or pixels outside the likelihood's domain.
-        """
+        """X as it is, or a ValueError or TypeError: wrong shape or dtype, NaN, no rows, pixels outside the domain."""
         X = check_matrix("X", X, self.n_features)
         if self._is_pixels(X):
             if X.max() == 1:
@@ -309,12 +286,7 @@ class VAE:
         return fit(self, X, **options)
 
     def encode(self, X):
-        """Mean and log standard deviation of q(z|x).
-
-        Returns
-        -------
-        mu, log_sigma : ndarrays of shape (N, K)
-        """
+        """(mu, log_sigma), each of shape (N, K): mean and log standard deviation of q(z|x)."""
         X = self.check_data(X)
         parts = [encode_forward(self.scaled(X[i : i + CHUNK]), self.params, self)[0] for i in range(0, len(X), CHUNK)]
         mu, log_sigma = zip(*parts)
@@ -404,14 +376,9 @@ class VAE:
 
     @classmethod
     def load(cls, path):
-        """Read a model that `save` wrote. No code in the file is ever executed.
+        """Read a model that `save` wrote; OSError if it is not there, ValueError if damaged, foreign or of another version.
 
-        Raises
-        ------
-        OSError
-            If the file is not there.
-        ValueError
-            If it is damaged, foreign, or of another format version.
+        No code in the file is ever executed.
         """
         return cls._from_file(path, *read_npz(path))
 

@@ -1,0 +1,246 @@
+"""Layer 4, the command line: a run from start to pictures, interruption and resumption, errors in one line."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from tinyvae import VAE, commands, examples
+from tinyvae.__main__ import main
+
+QUICK = ["--hidden", "12", "--epochs", "3"]
+PICTURES = {"learning_curves", "reconstructions", "samples", "latent", "manifold", "kl_by_dimension"}
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    out = tmp_path_factory.mktemp("runs") / "digits"
+    assert main(["train", *QUICK, "--out", str(out), "--quiet"]) == 0
+    return out
+
+
+def start(*args):
+    command = [sys.executable, "-m", "tinyvae", *map(str, args)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def wait_for_epoch(process, out, epoch):
+    """Poll until the run's checkpoint holds this epoch."""
+    from tinyvae.train import load_checkpoint
+
+    for _ in range(600):
+        if (out / "checkpoint.npz").exists() and load_checkpoint(out / "checkpoint.npz")[0].epoch >= epoch:
+            return
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.05)
+    pytest.fail("the run did not reach the epoch in 30 seconds")
+
+
+def test_a_run_writes_its_files(run):
+    pictures = {path.stem for path in run.glob("*.png")}
+    assert pictures == PICTURES and all(path.read_bytes()[:4] == b"\x89PNG" for path in run.glob("*.png"))
+    rest = {path.name for path in run.iterdir() if path.suffix != ".png"}
+    assert rest == {"model.npz", "checkpoint.npz", "history.csv", "summary.json"}
+    with open(run / "history.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["epoch"] for row in rows] == ["1", "2", "3"] and float(rows[-1]["val_kl"]) > 0
+    summary = json.loads((run / "summary.json").read_text())
+    assert np.isclose(summary["neg_elbo"], summary["reconstruction"] + summary["kl"])
+    assert summary["grey_floor"] < summary["neg_elbo"] and 26.9 < summary["independent_pixels"] < 27.2
+    assert VAE.load(run / "model.npz").epoch == 3
+
+
+def test_the_table_and_the_summary_name_their_units(tmp_path, capsys):
+    assert main(["train", *QUICK, "--latent", "3", "--out", str(tmp_path / "r")]) == 0
+    text = capsys.readouterr().out
+    for words in ("nats per datum", "reconstruction", "independent pixels", "floor of grey pixels", "active units", "model.npz"):
+        assert words in text
+    assert not (tmp_path / "r" / "manifold.png").exists()
+
+
+def test_evaluate_agrees_with_the_summary(run, capsys):
+    assert main(["evaluate", str(run), "--json"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert set(result) == {"elbo", "log_px", "kl"} and np.isclose(result["elbo"], result["log_px"] - result["kl"])
+    assert np.isclose(-result["elbo"], json.loads((run / "summary.json").read_text())["neg_elbo"])
+    assert main(["evaluate", str(run)]) == 0 and "nats" in capsys.readouterr().out
+
+
+def test_sample_writes_a_picture(run, tmp_path):
+    assert main(["sample", str(run), "-n", "5", "--out", str(tmp_path / "s.png"), "--draws"]) == 0
+    assert (tmp_path / "s.png").read_bytes()[:4] == b"\x89PNG"
+
+
+def test_an_existing_run_is_not_overwritten_without_a_word(run, capsys):
+    before = (run / "model.npz").read_bytes()
+    assert main(["train", *QUICK, "--out", str(run)]) == 1
+    message = capsys.readouterr().err
+    assert "--resume" in message and "--overwrite" in message and message.count("\n") == 1
+    assert (run / "model.npz").read_bytes() == before
+
+
+def test_overwrite_replaces_a_run(tmp_path):
+    out = str(tmp_path / "r")
+    assert main(["train", *QUICK, "--out", out, "--quiet"]) == 0
+    assert main(["train", *QUICK, "--seed", "4", "--out", out, "--quiet", "--overwrite"]) == 0
+    assert VAE.load(tmp_path / "r" / "model.npz").seed == 4
+
+
+def test_resume_with_more_epochs_is_the_longer_run(run, tmp_path):
+    out = tmp_path / "r"
+    assert main(["train", *QUICK, "--epochs", "1", "--out", str(out), "--quiet"]) == 0
+    assert main(["train", "--epochs", "3", "--resume", "--out", str(out), "--quiet"]) == 0
+    assert np.array_equal(VAE.load(out / "model.npz").theta, VAE.load(run / "model.npz").theta)
+    assert (out / "history.csv").read_text().count("\n") == 4
+
+
+def test_resume_with_other_options_is_refused(run, capsys):
+    assert main(["train", "--latent", "5", "--resume", "--out", str(run)]) == 1
+    assert "latent 2 (got 5)" in capsys.readouterr().err
+
+
+def test_resume_without_a_checkpoint_starts_and_says_so(tmp_path, capsys):
+    assert main(["train", *QUICK, "--resume", "--out", str(tmp_path / "r"), "--quiet"]) == 0
+    assert "starts from the beginning" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
+@pytest.mark.parametrize("kill", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_an_interrupted_run_resumes_bit_for_bit(tmp_path, kill):
+    options = ["--hidden", "100", "--epochs", "40", "--batch-size", "20", "--quiet", "--binarize", "dynamic"]
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    assert main(["train", *options, "--out", str(whole)]) == 0
+    process = start("train", *options, "--out", broken)
+    wait_for_epoch(process, broken, 2)
+    process.send_signal(kill)
+    _, error = process.communicate(timeout=30)
+    if kill == signal.SIGKILL:
+        assert process.returncode == -kill
+    else:
+        assert process.returncode == 128 + kill, error
+        assert error.count("\n") == 1 and "--resume" in error and "Traceback" not in error
+    assert not (broken / "model.npz").exists()
+    assert main(["evaluate", str(broken)]) == 1
+    assert main(["train", "--out", str(broken), "--resume", "--quiet"]) == 0
+    assert np.array_equal(VAE.load(broken / "model.npz").theta, VAE.load(whole / "model.npz").theta)
+    columns = [np.genfromtxt(out / "history.csv", delimiter=",", names=True) for out in (whole, broken)]
+    for name in set(columns[0].dtype.names) - {"seconds"}:
+        assert np.array_equal(columns[0][name], columns[1][name])
+
+
+def test_data_from_a_file(tmp_path, capsys):
+    X = np.random.default_rng(0).random((60, 3, 4))
+    np.savez(tmp_path / "mine.npz", X=X, y=np.arange(60) % 3)
+    out = tmp_path / "r"
+    assert main(["train", "--data", str(tmp_path / "mine.npz"), *QUICK, "--out", str(out), "--quiet"]) == 0
+    assert VAE.load(out / "model.npz").n_features == 12
+    np.savez(tmp_path / "plane.npz", X=np.random.default_rng(0).standard_normal((60, 2)))
+    args = ["train", "--data", str(tmp_path / "plane.npz"), "--likelihood", "gaussian", "--eta", ".1", *QUICK]
+    assert main([*args, "--out", str(tmp_path / "p"), "--quiet"]) == 0
+
+
+@pytest.mark.parametrize("likelihood", ["categorical", "gaussian_scalar", "continuous_bernoulli"])
+def test_other_likelihoods_on_digits(tmp_path, likelihood):
+    args = ["train", "--likelihood", likelihood, "--epochs", "1", "--hidden", "--out", str(tmp_path / "r"), "--quiet"]
+    assert main(args) == 0
+    assert json.loads((tmp_path / "r" / "summary.json").read_text())["grey_floor"] is None
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        [],
+        ["nonsense"],
+        ["train", "--epochs", "-1"],
+        ["train", "--epochs", "many"],
+        ["train", "--beta", "nan"],
+        ["train", "--lr", "-0.1"],
+        ["train", "--latent", "0"],
+        ["train", "--hidden", "0"],
+        ["train", "--likelihood", "poisson"],
+        ["train", "--activation", "swish"],
+        ["train", "--data", "cifar"],
+        ["train", "--resume", "--overwrite"],
+        ["sample", "somewhere"],
+        ["sample", "somewhere", "-n", "0", "--out", "x.png"],
+    ],
+    ids=" ".join,
+)
+def test_wrong_usage_is_one_line_and_status_2(args, capsys):
+    with pytest.raises(SystemExit) as error:
+        main(args)
+    message = capsys.readouterr().err
+    assert error.value.code == 2 and message.count("\n") == 1 and message.startswith("tinyvae")
+
+
+def test_failures_are_one_line_and_status_1(tmp_path, run, capsys):
+    (tmp_path / "bad.npz").write_bytes(b"no zip")
+    np.savez(tmp_path / "no_X.npz", Z=np.zeros(3))
+    np.savez(tmp_path / "grey.npz", X=np.full((10, 4), 200.0))
+    np.savez(tmp_path / "y.npz", X=np.zeros((10, 4)), y=np.zeros(3))
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    (broken / "model.npz").write_bytes((run / "model.npz").read_bytes()[:500])
+    out = ["--out", str(tmp_path / "out")]
+    for args, words in [
+        (["train", "--data", str(tmp_path / "bad.npz"), *out], "not an npz file"),
+        (["train", "--data", str(tmp_path / "missing.npz"), *out], "missing.npz"),
+        (["train", "--data", str(tmp_path / "no_X.npz"), *out], "must hold an array X"),
+        (["train", "--data", str(tmp_path / "grey.npz"), *out], "divide by 255"),
+        (["train", "--data", str(tmp_path / "y.npz"), *out], "y in"),
+        (["train", "--likelihood", "gaussian", "--eta", ".001", "--optimizer", "sgd", "--lr", "9", *out], "lower the learning"),
+        (["evaluate", str(tmp_path / "nowhere")], "nowhere"),
+        (["evaluate", str(broken)], "damaged"),
+        (["sample", str(run), "--out", str(tmp_path / "a.nonsense")], "nonsense"),
+        (["gradcheck", "nonsense"], "no pair or model is called nonsense"),
+    ]:
+        (tmp_path / "out" / "checkpoint.npz").unlink(missing_ok=True)
+        assert main(args) == 1, args
+        message = capsys.readouterr().err
+        assert words in message and message.count("\n") == 1, message
+
+
+def test_divergence_keeps_the_last_checkpoint(tmp_path):
+    from tinyvae.train import load_checkpoint
+
+    args = ["train", "--likelihood", "gaussian", "--eta", ".001", "--optimizer", "sgd", "--lr", "9", "--quiet"]
+    assert main([*args, "--out", str(tmp_path)]) == 1
+    assert np.isfinite(load_checkpoint(tmp_path / "checkpoint.npz")[0].theta).all()
+
+
+def test_gradcheck_by_name_and_its_exit_status(monkeypatch, capsys):
+    assert main(["gradcheck", "kl", "laplace"]) == 0
+    text = capsys.readouterr().out
+    assert "kl" in text and "model: laplace, relu" in text and "dense" not in text and "WRONG" not in text
+    pairs = examples.pairs
+
+    def broken(*args):
+        forward, backward, inputs = pairs()["kl"]
+        return {"kl": (forward, lambda d, c: (backward(d, c)[0], 2 * backward(d, c)[1]), inputs)}
+
+    monkeypatch.setattr(examples, "pairs", broken)
+    assert main(["gradcheck", "kl"]) == 1
+    assert "WRONG" in capsys.readouterr().out
+
+
+def test_gradcheck_all(capsys):
+    assert main(["gradcheck"]) == 0
+    lines = capsys.readouterr().out.splitlines()[1:]
+    assert len(lines) == 20 + 7 * 4 and all(line.endswith(" ok") for line in lines)
+
+
+def test_bench_prints_ratios(monkeypatch, capsys):
+    from tinyvae import bench
+
+    monkeypatch.setattr(bench, "ARCHITECTURES", ((20, (9,), 3),))
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    measured = bench.bench(rounds=3, steps=2)
+    assert measured[0]["sizes"] == "20-9-3" and measured[0]["products_ratio"] > 1
+    monkeypatch.setattr(bench, "bench", lambda: measured)
+    assert commands.bench() == 0 and "times its bare matrix products" in capsys.readouterr().out

@@ -1,0 +1,402 @@
+"""Layer 4, the model's front door: shapes, scikit-learn's words, files, training, bad input."""
+
+import json
+import tracemalloc
+import zipfile
+
+import numpy as np
+import pytest
+
+from tinyvae import SGD, VAE, Adam, binarize, load_digits, train_test_split
+from tinyvae.storage import write_npz
+from tinyvae.train import (
+    active_units,
+    evaluate,
+    grey_floor,
+    independent_pixels,
+    load_checkpoint,
+    save_checkpoint,
+)
+
+X, Y = load_digits()
+X_TRAIN, X_TEST = train_test_split(X, seed=0)
+
+
+def small(**options):
+    return VAE(64, **{"n_latent": 3, "hidden": (20,), "seed": 5} | options)
+
+
+# ---- shape and names --------------------------------------------------------------------------
+
+
+def test_names_shapes_and_views():
+    vae = VAE(64, 2, hidden=(30, 20))
+    shapes = {name: view.shape for name, view in vae.params.items()}
+    assert shapes == {
+        "encoder.0.W": (64, 30), "encoder.0.b": (30,), "encoder.1.W": (30, 20), "encoder.1.b": (20,),
+        "encoder.head.W": (20, 4), "encoder.head.b": (4,), "decoder.0.W": (2, 20), "decoder.0.b": (20,),
+        "decoder.1.W": (20, 30), "decoder.1.b": (30,), "decoder.out.W": (30, 64), "decoder.out.b": (64,),
+    }  # fmt: skip
+    vae.params["encoder.head.b"][:2] = 7
+    mu, log_sigma = vae.encode(np.zeros((1, 64)))
+    assert np.allclose(mu, 7) and np.allclose(log_sigma, 0)
+    assert np.array_equal(vae.theta, np.concatenate([view.ravel() for view in vae.params.values()]))
+    assert list(VAE(4, hidden=()).params) == ["encoder.head.W", "encoder.head.b", "decoder.out.W", "decoder.out.b"]
+    assert "likelihood.log_eta" in VAE(4, likelihood="gaussian_scalar").params
+
+
+def test_no_hidden_layers_are_linear_maps():
+    vae = VAE(6, 2, hidden=(), likelihood="gaussian", dtype="float64")
+    a, b = np.random.default_rng(0).standard_normal((2, 5, 6))
+    assert np.allclose(vae.transform(a + b) + vae.transform(np.zeros((5, 6))), vae.transform(a) + vae.transform(b))
+
+
+def test_what_a_model_gives():
+    vae = small()
+    mu, log_sigma = vae.encode(X[:9])
+    assert mu.shape == log_sigma.shape == (9, 3) and np.array_equal(vae.transform(X[:9]), mu)
+    assert vae.decode(mu).shape == (9, 64) and np.array_equal(vae.inverse_transform(mu), vae.decode(mu))
+    assert np.array_equal(vae.reconstruct(X[:9]), vae.decode(mu))
+    sampled = vae.reconstruct(X[:9], rng=1)
+    assert set(np.unique(sampled)) == {0, 1} and np.array_equal(sampled, vae.reconstruct(X[:9], rng=1))
+    assert vae.sample(4, 0).shape == (4, 64) and set(np.unique(vae.sample(4, 0))) == {0, 1}
+    assert len(np.unique(vae.sample(4, 0, mean=True))) > 2
+    log_px, kl = vae.elbo_terms(X[:9], 0)
+    assert np.allclose(vae.elbo(X[:9], 0), log_px - kl) and (kl >= 0).all()
+    assert vae.score_samples(X).shape == (len(X),) and np.isclose(vae.score(X), vae.score_samples(X).mean(), rtol=1e-5)
+
+
+def test_the_loss_is_minus_the_mean_elbo_and_beta_weighs_it_alone():
+    eps = np.random.default_rng(0).standard_normal((9, 3))
+    vae, heavier = small(dtype="float64"), small(dtype="float64", beta=4)
+    loss, _, (log_px, kl) = vae.loss_and_grad(X[:9], eps, return_terms=True)
+    assert np.isclose(loss, -np.mean(log_px - kl))
+    assert np.isclose(heavier.loss_and_grad(X[:9], eps)[0], -np.mean(log_px - 4 * kl))
+    assert np.array_equal(heavier.elbo(X[:9], 0), vae.elbo(X[:9], 0))
+
+
+def test_evaluation_in_chunks_is_evaluation():
+    vae = small(dtype="float64")
+    many = np.tile(X, (2, 1))[:2500]
+    assert np.allclose(vae.encode(many)[0], np.concatenate([vae.encode(x[None])[0] for x in many[:3]] + [vae.encode(many[3:])[0]]))
+    assert vae.elbo(many, 0).shape == (2500,)
+
+
+def test_uint8_pixels_are_scaled():
+    pixels = np.rint(255 * X[:50]).astype(np.uint8)
+    vae = small()
+    assert np.array_equal(vae.encode(pixels)[0], vae.encode(pixels.astype(np.float32) / 255)[0])
+
+
+# ---- training ------------------------------------------------------------------------------------
+
+
+def test_training_lowers_the_loss_and_goes_on_from_the_present_theta():
+    vae = small()
+    history = vae.fit(X_TRAIN, epochs=20, optimizer=Adam(3e-3), X_val=X_TEST, progress=False)
+    assert history["epoch"] == list(range(1, 21)) and set(map(len, history.values())) == {20}
+    assert history["neg_elbo"][-1] < 28 < history["neg_elbo"][0]
+    assert np.allclose(np.add(history["reconstruction"], history["kl"]), history["neg_elbo"])
+    assert history["val_neg_elbo"][-1] < 28 and min(history["seconds"]) > 0
+    assert vae.fit(X_TRAIN, epochs=1, progress=False)["epoch"] == [21]
+
+
+def test_the_digits_reach_the_stated_bound():
+    """K = 2 under the command line's defaults: at most 24.8 nats; independent pixels need 27.0."""
+    vae = VAE(64, 2)
+    vae.fit(X_TRAIN, epochs=300, optimizer=Adam(3e-3), progress=False)
+    bound = -evaluate(vae, X_TEST, n_samples=10)["elbo"]
+    baseline, floor = independent_pixels("bernoulli", X_TRAIN, X_TEST), grey_floor(X_TEST)
+    assert floor < bound <= 24.8 < baseline
+    assert 26.9 < baseline < 27.2 and active_units(vae, X_TEST) == 2
+
+
+def test_one_fit_equals_two_with_the_same_optimizer():
+    once, twice = small(), small()
+    once.fit(X_TRAIN, epochs=4, optimizer=Adam(1e-2), binarize="dynamic", progress=False)
+    adam = Adam(1e-2)
+    for epochs in (3, 1):
+        twice.fit(X_TRAIN, epochs=epochs, optimizer=adam, binarize="dynamic", progress=False)
+    assert np.array_equal(once.theta, twice.theta)
+
+
+@pytest.mark.parametrize("make", [lambda: Adam(1e-2), lambda: SGD(1e-4, momentum=0.9)], ids=["adam", "sgd"])
+def test_a_checkpoint_goes_on_bit_for_bit(tmp_path, make):
+    whole, part, optimizer = small(), small(), make()
+    whole.fit(X_TRAIN, epochs=5, optimizer=make(), progress=False)
+    history = part.fit(X_TRAIN, epochs=2, optimizer=optimizer, progress=False)
+    save_checkpoint(tmp_path / "c.npz", part, optimizer, history, {"any": "thing"})
+    vae, state, stored, options = load_checkpoint(tmp_path / "c.npz")
+    fresh = make()
+    fresh.load_state_dict(state)
+    vae.fit(X_TRAIN, epochs=3, optimizer=fresh, progress=False)
+    assert np.array_equal(vae.theta, whole.theta) and stored == history and options == {"any": "thing"}
+
+
+def test_the_same_seed_gives_the_same_numbers_and_another_does_not():
+    runs = [small() for _ in range(3)]
+    for vae, seed in zip(runs, (1, 1, 2)):
+        vae.fit(X_TRAIN, epochs=1, seed=seed, progress=False)
+    assert np.array_equal(runs[0].theta, runs[1].theta) and not np.array_equal(runs[0].theta, runs[2].theta)
+
+
+def test_dynamic_binarisation_redraws_each_epoch_and_keeps_validation_fixed():
+    vae = small()
+    history = vae.fit(X_TRAIN, epochs=2, optimizer=SGD(1e-30), binarize="dynamic", X_val=X_TEST, progress=False)
+    assert history["neg_elbo"][0] != history["neg_elbo"][1]
+    assert history["val_neg_elbo"][0] == history["val_neg_elbo"][1]
+    binary = binarize(X_TRAIN, 0)
+    assert np.array_equal(binarize(binary, 1), binary)
+
+
+@pytest.mark.parametrize("likelihood", ["gaussian", "gaussian_scalar", "gaussian_diagonal", "laplace", "continuous_bernoulli"])
+def test_every_likelihood_learns(likelihood):
+    vae = small(likelihood=likelihood, eta=0.1)
+    before = vae.score(X_TEST)
+    history = vae.fit(X_TRAIN, epochs=15, optimizer=Adam(3e-3), progress=False)
+    assert vae.score(X_TEST) > before + 1 and np.isfinite(history["neg_elbo"]).all()
+    if likelihood != "continuous_bernoulli":
+        assert np.isfinite(independent_pixels(likelihood, X_TRAIN, X_TEST))
+
+
+def test_categorical_takes_whole_grey_levels():
+    levels = np.rint(16 * X).astype(np.int64)
+    vae = small(likelihood="categorical:17")
+    history = vae.fit(levels, epochs=3, progress=False)
+    assert history["neg_elbo"][-1] < history["neg_elbo"][0]
+    assert set(np.unique(vae.sample(20))) <= set(range(17)) and vae.decode(np.zeros((1, 3))).shape == (1, 64)
+    assert independent_pixels("categorical:17", levels[:1000], levels[1000:]) < 64 * np.log(17)
+
+
+def test_learned_variance_ends_at_the_mean_squared_error():
+    vae = small(likelihood="gaussian_scalar")
+    vae.fit(X_TRAIN, epochs=150, optimizer=Adam(3e-3), progress=False)
+    z = vae.encode(X_TRAIN)[0] + np.exp(vae.encode(X_TRAIN)[1]) * np.random.default_rng(0).standard_normal((len(X_TRAIN), 3))
+    mse = np.mean((X_TRAIN - vae.decode(z)) ** 2)
+    assert abs(np.exp(vae.params["likelihood.log_eta"]) / mse - 1) < 0.05
+
+
+def test_memory_of_training_on_pixels_is_far_below_the_data_as_floats():
+    """uint8 images are scaled a batch at a time: no float copy of the data is ever made."""
+    pixels = np.random.default_rng(0).integers(0, 256, (40_000, 784), dtype=np.uint8)
+    vae = VAE(784, 2, hidden=(20,))
+    vae.fit(pixels[:200], epochs=1, progress=False)
+    tracemalloc.start()
+    vae.fit(pixels, epochs=1, batch_size=500, binarize="dynamic", X_val=pixels[:5000], progress=False)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < pixels.nbytes * 2.5, "as float32 the data alone takes four times its bytes"
+
+
+@pytest.mark.parametrize("log_sigma, term", [(2000.0, "KL"), (0.0, "reconstruction term")])
+def test_divergence_stops_with_epoch_term_and_advice_and_keeps_the_model(log_sigma, term):
+    vae = small(likelihood="gaussian_scalar")
+    vae.fit(X_TRAIN, epochs=1, progress=False)
+    if log_sigma:
+        vae.params["encoder.head.b"][3:] = log_sigma
+    vae.params["likelihood.log_eta"][...] = 0 if log_sigma else -1e30
+    kept = vae.theta.copy()
+    with pytest.raises(FloatingPointError, match="epoch 2: lower the learning rate") as error:
+        vae.fit(X_TRAIN, epochs=3, progress=False)
+    assert np.array_equal(vae.theta, kept) and vae.epoch == 1
+    assert term in str(error.value) or log_sigma
+
+
+def test_divergence_by_a_huge_learning_rate_returns_to_the_last_good_epoch():
+    vae, seen = small(likelihood="gaussian", eta=1e-3), []
+    with pytest.raises(FloatingPointError, match="became infinite or NaN"):
+        vae.fit(X_TRAIN, epochs=50, optimizer=SGD(0.5), progress=False, on_epoch=lambda v, h: seen.append(v.theta.copy()))
+    assert np.isfinite(vae.theta).all() and (not seen or np.array_equal(seen[-1], vae.theta))
+
+
+# ---- files ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_save_and_load(tmp_path, dtype):
+    vae = small(likelihood="gaussian_scalar", eta=0.2, beta=2, activation="relu", dtype=dtype)
+    vae.fit(X_TRAIN, epochs=1, progress=False)
+    vae.save(tmp_path / "model.npz")
+    again = VAE.load(tmp_path / "model.npz")
+    assert np.array_equal(again.theta, vae.theta) and again.config == vae.config and again.epoch == 1
+    assert [p.name for p in tmp_path.iterdir()] == ["model.npz"]
+
+
+def model_file(path, **changes):
+    vae = small()
+    meta = {"config": vae.config, "epoch": 0} | changes.pop("meta", {})
+    meta["config"] = meta["config"] | changes.pop("config", {})
+    write_npz(path, meta, {"theta": vae.theta} | changes)
+    return path
+
+
+@pytest.mark.parametrize(
+    "changes, message",
+    [
+        ({"meta": {"version": 0}}, "format version 0, this tinyvae reads version 1"),
+        ({"meta": {"format": "other"}}, "not a tinyvae file"),
+        ({"meta": {"epoch": -1}}, "epoch must be at least 0"),
+        ({"theta": np.zeros(3, np.float32)}, "theta must have shape"),
+        ({"theta": np.full(small().theta.shape, np.nan, np.float32)}, "theta must be finite"),
+        ({"theta": small().theta.astype(np.float64)}, "float32, got float64"),
+        ({"config": {"likelihood": "nonsense"}}, "likelihood must be one of"),
+        ({"config": {"n_features": 10**12, "hidden": [10**9]}}, "theta must have shape"),
+        ({"config": {"n_features": "many"}}, "usable model"),
+        ({"config": {"surprise": 1}}, "usable model"),
+    ],
+)
+def test_foreign_and_hostile_model_files_are_refused(tmp_path, changes, message):
+    with pytest.raises(ValueError, match=message):
+        VAE.load(model_file(tmp_path / "m.npz", **changes))
+
+
+def test_damaged_model_files_are_refused(tmp_path):
+    raw = model_file(tmp_path / "m.npz").read_bytes()
+    for n, damaged in enumerate([b"", b"no zip", raw[: len(raw) // 2], raw[:-30], raw[:200] + b"\xff" * 200 + raw[400:]]):
+        path = tmp_path / f"{n}.npz"
+        path.write_bytes(damaged)
+        with pytest.raises(ValueError, match=rf"{n}\.npz"):
+            VAE.load(path)
+    with pytest.raises(OSError):
+        VAE.load(tmp_path / "nothing.npz")
+    np.save(tmp_path / "bare.npy", np.zeros(3))
+    with pytest.raises(ValueError, match="not an npz file"):
+        VAE.load(tmp_path / "bare.npy")
+
+
+class Bomb:
+    def __reduce__(self):
+        return (print, ("a model file ran code",))
+
+
+def test_a_pickle_in_a_model_file_is_not_run(tmp_path, capsys):
+    np.savez(tmp_path / "m.npz", meta=np.array(json.dumps({"format": "tinyvae", "version": 1})), theta=np.array([Bomb()]))
+    with zipfile.ZipFile(tmp_path / "m.npz") as file:
+        assert "theta.npy" in file.namelist()
+    with pytest.raises(ValueError, match="damaged"):
+        VAE.load(tmp_path / "m.npz")
+    assert "ran code" not in capsys.readouterr().out
+
+
+def test_an_interrupted_write_leaves_the_old_file(tmp_path, monkeypatch):
+    vae = small()
+    vae.save(tmp_path / "m.npz")
+    before = (tmp_path / "m.npz").read_bytes()
+
+    def full(*args, **kwargs):
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(np, "savez", full)
+    with pytest.raises(OSError, match="no space"):
+        vae.save(tmp_path / "m.npz")
+    assert (tmp_path / "m.npz").read_bytes() == before and [p.name for p in tmp_path.iterdir()] == ["m.npz"]
+
+
+# ---- bad input -----------------------------------------------------------------------------------------
+
+
+def with_nan():
+    bad = X[:5].copy()
+    bad[2, 3] = np.nan
+    return bad
+
+
+BAD_DATA = [
+    (with_nan(), ValueError, "NaN or infinity in 1 of 5 rows"),
+    (np.where(X[:5] > 0.9, np.inf, X[:5]), ValueError, "NaN or infinity"),
+    (X[:, :50], ValueError, r"shape \(N, 64\), got \(1797, 50\)"),
+    (X.reshape(-1, 8, 8), ValueError, r"flatten images with X.reshape\(len\(X\), -1\)"),
+    (X[0], ValueError, r"X.reshape\(1, -1\)"),
+    (X[:0], ValueError, "at least one row"),
+    (255 * X, ValueError, "divide by 255"),
+    (X - 0.5, ValueError, r"must lie in \[0, 1\]"),
+    (np.array([["a"] * 64]), TypeError, "real numbers, got dtype <U1"),
+    (np.array([[None] * 64]), TypeError, "dtype object"),
+    (X[:5].astype(complex), TypeError, "dtype complex"),
+    ([[1.0] * 64, [1.0]], TypeError, "unequal length"),
+    ((X[:5] > 0.5).astype(np.uint8), ValueError, "largest value is 1"),
+]
+
+
+@pytest.mark.parametrize("bad, error, message", BAD_DATA, ids=[m for _, _, m in BAD_DATA])
+@pytest.mark.parametrize("door", ["fit", "encode", "elbo", "reconstruct", "score", "loss_and_grad"])
+def test_bad_data_is_refused_at_every_door(door, bad, error, message):
+    vae = small()
+    more = {"fit": {"epochs": 1}, "loss_and_grad": {"eps": np.zeros((5, 3))}}.get(door, {})
+    with pytest.raises(error, match=message):
+        getattr(vae, door)(bad, **more)
+
+
+@pytest.mark.parametrize(
+    "options, error, message",
+    [
+        ({"n_features": 0}, ValueError, "n_features must be at least 1, got 0"),
+        ({"n_features": 2.5}, TypeError, "n_features must be a whole number, got 2.5"),
+        ({"n_latent": -1}, ValueError, "n_latent must be at least 1"),
+        ({"hidden": (10, 0)}, ValueError, "hidden must be at least 1"),
+        ({"hidden": "10"}, TypeError, "hidden must be a whole number"),
+        ({"likelihood": "poisson"}, ValueError, "one of bernoulli, gaussian,.*got 'poisson'"),
+        ({"likelihood": "categorical:1"}, ValueError, "categorical:C"),
+        ({"likelihood": None}, ValueError, "likelihood must be one of"),
+        ({"activation": "swish"}, ValueError, "one of tanh, relu, sigmoid, softplus; got 'swish'"),
+        ({"beta": -1}, ValueError, "beta must be a finite number at least 0, got -1"),
+        ({"beta": float("nan")}, ValueError, "beta"),
+        ({"eta": 0}, ValueError, "eta must be a finite number above 0"),
+        ({"eta": "small"}, TypeError, "eta must be a number"),
+        ({"n_samples": 0}, ValueError, "n_samples"),
+        ({"seed": -3}, ValueError, "seed"),
+        ({"dtype": "float16"}, ValueError, "float32, float64; got 'float16'"),
+    ],
+)
+def test_bad_configurations_are_refused(options, error, message):
+    with pytest.raises(error, match=message):
+        VAE(**{"n_features": 64} | options)
+
+
+@pytest.mark.parametrize(
+    "options, error, message",
+    [
+        ({"epochs": -1}, ValueError, "epochs must be at least 0"),
+        ({"epochs": 1.5}, TypeError, "epochs must be a whole number"),
+        ({"batch_size": 0}, ValueError, "batch_size must be at least 1"),
+        ({"binarize": "static"}, ValueError, "binarize must be one of dynamic"),
+        ({"seed": -1}, ValueError, "seed must be at least 0"),
+        ({"X_val": X[:, :3]}, ValueError, "shape"),
+    ],
+)
+def test_bad_training_options_are_refused(options, error, message):
+    with pytest.raises(error, match=message):
+        small().fit(X, **{"epochs": 1} | options)
+
+
+def test_binarising_is_for_bernoulli_pixels():
+    with pytest.raises(ValueError, match="for a Bernoulli likelihood; got 'gaussian'"):
+        small(likelihood="gaussian").fit(X, epochs=1, binarize="dynamic")
+
+
+@pytest.mark.parametrize("make", [SGD, Adam])
+@pytest.mark.parametrize("lr", [0, -0.1, float("nan"), float("inf")])
+def test_bad_learning_rates_are_refused(make, lr):
+    with pytest.raises(ValueError, match="lr must be a finite number above 0"):
+        make(lr)
+
+
+def test_noise_of_a_wrong_shape_is_refused():
+    with pytest.raises(ValueError, match=r"eps must have shape \(5, 3\) or \(L, 5, 3\), got \(5, 2\)"):
+        small().loss_and_grad(X[:5], np.zeros((5, 2)))
+
+
+def test_bad_latents_and_counts_are_refused():
+    with pytest.raises(ValueError, match=r"Z must have shape \(N, 3\), got \(2, 2\)"):
+        small().decode(np.zeros((2, 2)))
+    with pytest.raises(ValueError, match="n must be at least 1"):
+        small().sample(0)
+    with pytest.raises(ValueError, match="n_samples must be at least 1"):
+        small().elbo(X, n_samples=0)
+
+
+def test_whole_numbers_outside_the_classes_are_refused():
+    vae = small(likelihood="categorical:4")
+    for bad in (np.full((2, 64), 4), np.full((2, 64), -1), np.full((2, 64), 1.5)):
+        with pytest.raises(ValueError, match="whole numbers 0 to 3"):
+            vae.elbo(bad)

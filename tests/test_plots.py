@@ -1,0 +1,65 @@
+"""Layer 4, pictures: functions of arrays or functions that draw on given axes and return them."""
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from tinyvae import plots
+
+RNG = np.random.default_rng(0)
+
+
+@pytest.fixture
+def ax():
+    return Figure().add_subplot()
+
+
+def test_every_picture_returns_the_axes_it_was_given(ax):
+    X, mu, y = RNG.random((6, 16)), RNG.standard_normal((30, 3)), np.arange(30) % 3
+    history = {name: [1.0, 2.0] for name in ("epoch", "neg_elbo", "reconstruction", "kl", "val_neg_elbo", "val_reconstruction", "val_kl")}
+    for draw, args in [
+        (plots.learning_curves, (history,)),
+        (plots.image_grid, (X,)),
+        (plots.reconstructions, (X, X)),
+        (plots.latent_scatter, (mu, y)),
+        (plots.latent_scatter, (mu,)),
+        (plots.manifold_grid, (lambda z: np.ones((len(z), 16)), 3)),
+        (plots.kl_bars, (np.array([0.5, 2.0, 0.0]),)),
+    ]:
+        assert draw(*args, ax=ax) is ax
+        assert ax.get_title()  or draw is plots.image_grid
+
+
+def test_curves_and_bars_name_the_unit(ax):
+    assert "nats" in plots.learning_curves({"epoch": [1], "neg_elbo": [3], "reconstruction": [2], "kl": [1]}, ax).get_ylabel()
+    assert "nats" in plots.kl_bars(np.ones(3), ax).get_ylabel()
+    assert [label.get_text() for label in plots.kl_bars(np.array([0.5, 2.0]), ax).get_xticklabels()] == ["z2", "z1"]
+
+
+def test_the_manifold_is_a_grid_of_equal_prior_mass(ax):
+    """z1 to the right, z2 upwards, at the normal quantiles of (i + 1/2) / n."""
+    seen = []
+
+    def decode(z):
+        seen.append(z)
+        return np.zeros((len(z), 4))
+
+    plots.manifold_grid(decode, 3, ax)
+    from scipy.stats import norm
+
+    q = norm.ppf([1 / 6, 1 / 2, 5 / 6])
+    assert np.allclose(seen[0], [(a, b) for b in q[::-1] for a in q])
+
+
+def test_an_image_grid_holds_every_image_in_order(ax):
+    images = np.arange(3 * 4).reshape(3, 4) / 12.0
+    sheet = plots.image_grid(images, 2, ax).images[0].get_array()
+    assert np.array_equal(sheet[:2, :2].ravel(), images[0]) and np.array_equal(sheet[3:5, :2].ravel(), images[2])
+
+
+def test_without_axes_a_figure_is_made(monkeypatch):
+    import matplotlib
+
+    matplotlib.use("Agg")
+    ax = plots.kl_bars(np.ones(2))
+    assert ax.figure is not None
