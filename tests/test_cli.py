@@ -3,10 +3,13 @@
 import csv
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
+import textwrap
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +17,7 @@ import pytest
 from tinyvae import VAE, commands, examples
 from tinyvae.__main__ import main
 
+README = Path(__file__).parent.parent / "README.md"
 QUICK = ["--hidden", "12", "--epochs", "3"]
 PICTURES = {"learning_curves", "reconstructions", "samples", "latent", "manifold", "kl_by_dimension"}
 
@@ -113,7 +117,7 @@ def test_resume_without_a_checkpoint_starts_and_says_so(tmp_path, capsys):
 @pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
 @pytest.mark.parametrize("kill", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_an_interrupted_run_resumes_bit_for_bit(tmp_path, kill):
-    options = ["--hidden", "100", "--epochs", "40", "--batch-size", "20", "--quiet", "--binarize", "dynamic"]
+    options = ["--hidden", "100", "--epochs", "120", "--batch-size", "20", "--quiet", "--binarize", "dynamic"]
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     assert main(["train", *options, "--out", str(whole)]) == 0
     process = start("train", *options, "--out", broken)
@@ -244,3 +248,20 @@ def test_bench_prints_ratios(monkeypatch, capsys):
     assert measured[0]["sizes"] == "20-9-3" and measured[0]["products_ratio"] > 1
     monkeypatch.setattr(bench, "bench", lambda: measured)
     assert commands.bench() == 0 and "times its bare matrix products" in capsys.readouterr().out
+
+
+def test_the_readmes_python_runs_as_printed():
+    """Every Python block runs, and the report that the README shows is the one that comes out."""
+    text = README.read_text(encoding="utf-8")
+    blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    assert len(blocks) == 2
+    score, report = (
+        subprocess.run([sys.executable, "-c", block], capture_output=True, text=True, check=True).stdout for block in blocks
+    )
+    assert -26.5 < float(score) < -25
+    assert textwrap.indent(report, "    ") in text
+
+
+def test_the_readmes_two_commands():
+    commands_ = [line.strip() for line in README.read_text(encoding="utf-8").splitlines() if "pip install" in line]
+    assert commands_ == ["pip install -e . && python -m tinyvae train", 'pip install -e ".[test]" && python -m pytest']

@@ -94,12 +94,12 @@ def train(given, out, *, resume=False, overwrite=False, quiet=False):
     show = _Silent() if quiet else _Table(vae, X_train, X_test, options)
     try:
         history = _train(vae, X_train, X_test, optimizer, history, options, checkpoint, show)
+        summary = summarise(vae, X_train, X_test, history, options)
+        files = _write_results(out, vae, X_test, y_test, history, summary, options)
     except KeyboardInterrupt as interrupt:
         again = f"python -m tinyvae train --out {out} --resume"
         _warn(f"interrupted; {checkpoint} holds epoch {vae.epoch}; go on with: {again}")
         return 128 + (interrupt.args[0] if interrupt.args else 2)
-    summary = summarise(vae, X_train, X_test, history, options)
-    files = _write_results(out, vae, X_test, y_test, history, summary, options)
     show.summary(summary, files)
     return 0
 

@@ -109,7 +109,7 @@ def gaussian_scalar_backward(dlog_px, cache):
     r, precision = cache
     dlog_px = dlog_px[..., None]
     dmean = dlog_px * r * precision
-    dlog_eta = np.sum(dlog_px * (r * r * precision - 1)) / 2
+    dlog_eta = np.sum(dlog_px * (r * r * precision - 1) / 2)
     return dmean, dlog_eta
 
 
@@ -257,7 +257,7 @@ def continuous_bernoulli_mean(logits):
     e = np.exp(-np.abs(l))
     bracket = 1 / l - np.sign(l) * 2 * e / (1 - e * e)
     s = np.where(small, logits, 0)  # the series, kept away from large powers
-    series = s / 6 - 7 * s**3 / 360 + 31 * s**5 / 15120 - 127 * s**7 / 604800
+    series = s * (1 / 6 - s * s * (7 / 360 - s * s * (31 / 15120 - s * s * (127 / 604800))))
     return sigmoid(logits) - np.where(small, series, bracket)
 
 
