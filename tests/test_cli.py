@@ -236,7 +236,7 @@ def test_gradcheck_by_name_and_its_exit_status(monkeypatch, capsys):
 def test_gradcheck_all(capsys):
     assert main(["gradcheck"]) == 0
     lines = capsys.readouterr().out.splitlines()[1:]
-    assert len(lines) == 20 + 7 * 4 and all(line.endswith(" ok") for line in lines)
+    assert len(lines) == 22 + 7 * 4 * 2 and all(line.endswith(" ok") for line in lines)
 
 
 def test_bench_prints_ratios(monkeypatch, capsys):

@@ -17,9 +17,9 @@ TAGS = {
     "gaussian_log_density": "LOGN.1 LOGN.2", "bernoulli": "BER.1 BER.2", "gaussian": "NORM.1 NORM.2",
     "gaussian_scalar": "NORMS.1 NORMS.2", "gaussian_diagonal": "NORMD.1 NORMD.2", "categorical": "CAT.1 CAT.2",
     "laplace": "LAP.1 LAP.2", "continuous_bernoulli": "CB.1 CB.2", "mlp": "MLP.1 MLP.2", "encode": "ENC.1 ENC.2",
-    "decode": "DEC.1 DEC.2", "elbo_terms": "ELBO.1 ELBO.2",
+    "decode": "DEC.1 DEC.2", "elbo_terms": "ELBO.1 ELBO.2", "log_weight_terms": "LOGW.1 LOGW.2", "iwae_bound": "IWAE.1 IWAE.2",
 }  # fmt: skip
-PRIMITIVES = [name for name in TAGS if name not in ("mlp", "encode", "decode", "elbo_terms")]
+PRIMITIVES = [name for name in TAGS if name not in ("mlp", "encode", "decode", "elbo_terms", "log_weight_terms")]
 BATCHES = (4,), (2, 3), (1,)
 
 

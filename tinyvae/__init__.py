@@ -13,11 +13,24 @@ In the order in which data flows through a model (each NAME is a pair NAME_forwa
     kl                                                 KL(q(z|x) || N(0, I))
     gaussian_log_density                               log N(z; mu, diag(sigma^2))
     elbo_terms                                         E_q[log p(x|z)] and the KL
+    log_weight_terms, iwae_bound                       log w of every sample; the k-sample bound
     VAE                                                the model: loss_and_grad, fit, encode, sample, ...
     SGD, Adam                                          optimisers
     check, check_model                                 gradient checks
+    exact                                              models whose answers are known
 """
 
+from . import exact
+from .bounds import (
+    decode_backward,
+    decode_forward,
+    elbo_terms_backward,
+    elbo_terms_forward,
+    encode_backward,
+    encode_forward,
+    log_weight_terms_backward,
+    log_weight_terms_forward,
+)
 from .data import (
     binarize,
     load_digits,
@@ -36,6 +49,7 @@ from .gaussian import (
     reparameterize_forward,
 )
 from .gradcheck import Report, check, check_model
+from .iwae import iwae_bound_backward, iwae_bound_forward
 from .layers import (
     dense_backward,
     dense_forward,
@@ -68,15 +82,7 @@ from .likelihoods import (
 )
 from .mlp import mlp_backward, mlp_forward
 from .optim import SGD, Adam
-from .vae import (
-    VAE,
-    decode_backward,
-    decode_forward,
-    elbo_terms_backward,
-    elbo_terms_forward,
-    encode_backward,
-    encode_forward,
-)
+from .vae import VAE
 
 __version__ = "0.1.0"
 
@@ -104,6 +110,7 @@ __all__ = [
     "elbo_terms_forward",
     "encode_backward",
     "encode_forward",
+    "exact",
     "gaussian_backward",
     "gaussian_diagonal_backward",
     "gaussian_diagonal_forward",
@@ -112,6 +119,8 @@ __all__ = [
     "gaussian_log_density_forward",
     "gaussian_scalar_backward",
     "gaussian_scalar_forward",
+    "iwae_bound_backward",
+    "iwae_bound_forward",
     "kl_backward",
     "kl_forward",
     "laplace_backward",
@@ -120,6 +129,8 @@ __all__ = [
     "load_fashion_mnist",
     "load_idx",
     "load_mnist",
+    "log_weight_terms_backward",
+    "log_weight_terms_forward",
     "mlp_backward",
     "mlp_forward",
     "relu_backward",

@@ -4,18 +4,22 @@ All sizes differ, so that a transposed gradient cannot pass; composites are chec
 the whole parameter vector.
 """
 
+from functools import partial
+
 import numpy as np
 
-from . import gaussian, layers, likelihoods, mlp
-from .vae import (
-    VAE,
+from . import gaussian, iwae, layers, likelihoods, mlp
+from .bounds import (
     decode_backward,
     decode_forward,
     elbo_terms_backward,
     elbo_terms_forward,
     encode_backward,
     encode_forward,
+    log_weight_terms_backward,
+    log_weight_terms_forward,
 )
+from .vae import VAE
 
 N, D, K, C = 4, 6, 3, 5
 
@@ -45,6 +49,7 @@ def pairs(seed=0, batch=(N,)):
         "reparameterize": (gaussian, (normal(K), normal(K), rng.standard_normal((2, *batch, K)))),
         "kl": (gaussian, (normal(K), normal(K))),
         "gaussian_log_density": (gaussian, (rng.standard_normal((2, *batch, K)), normal(K), normal(K))),
+        "iwae_bound": (iwae, (rng.standard_normal((C, *batch)),)),
         "bernoulli": (likelihoods, (normal(D), rng.integers(0, 2, (*batch, D)).astype(float))),
         "gaussian": (likelihoods, (normal(D), normal(D), 0.3)),
         "gaussian_scalar": (likelihoods, (normal(D), normal(D), np.log(0.3))),
@@ -72,9 +77,8 @@ def _composites(rng):
         "mlp": _over_theta(vae, theta, network_forward, mlp.mlp_backward, x),
         "encode": _over_theta(vae, theta, encode_forward, encode_backward, x),
         "decode": _over_theta(vae, theta, decode_forward, decode_backward, z),
-        "elbo_terms": _over_theta(
-            vae, theta, elbo_terms_forward, lambda d, cache, dparams: elbo_terms_backward(d, cache, dparams, vae), x, eps
-        ),
+        "elbo_terms": _over_theta(vae, theta, elbo_terms_forward, partial(elbo_terms_backward, vae=vae), x, eps),
+        "log_weight_terms": _over_theta(vae, theta, log_weight_terms_forward, partial(log_weight_terms_backward, vae=vae), x, eps),
     }
 
 
@@ -105,9 +109,12 @@ def models(seed=0, activations=("tanh",)):
         if likelihood == "categorical":  # 256 classes are the same code with more columns
             continue
         for activation in activations:
-            vae = VAE(
-                D, K, hidden=(8, 7), likelihood=likelihood, eta=0.3, activation=activation, beta=0.7, n_samples=2, seed=seed
-            )
-            vae.theta += 0.1 * rng.standard_normal(vae.theta.size).astype(vae.dtype)  # biases off zero
-            found[f"{likelihood}, {activation}"] = vae, data.get(likelihood, rng.standard_normal((N, D)))
+            for bound in ("elbo", "iwae"):
+                vae = VAE(
+                    D, K, hidden=(8, 7), likelihood=likelihood, eta=0.3, activation=activation, bound=bound,
+                    beta=0.7 if bound == "elbo" else 1, n_samples=2 if bound == "elbo" else 5, seed=seed,
+                )  # fmt: skip
+                vae.theta += 0.1 * rng.standard_normal(vae.theta.size).astype(vae.dtype)  # biases off zero
+                name = f"{likelihood}, {activation}" + (", iwae" if bound == "iwae" else "")
+                found[name] = vae, data.get(likelihood, rng.standard_normal((N, D)))
     return found

@@ -13,7 +13,7 @@ from .storage import read_npz, write_npz
 
 SMALL = 2_000_000  # multiplications in the largest product of a step, below which BLAS threads only cost
 TRAINING, VALIDATION = 0, 1  # purposes of random streams: one seed, no stream used twice
-COLUMNS = "epoch", "neg_elbo", "reconstruction", "kl", "val_neg_elbo", "val_reconstruction", "val_kl", "seconds"
+COLUMNS = "epoch", "loss", "neg_elbo", "reconstruction", "kl", "val_neg_elbo", "val_reconstruction", "val_kl", "seconds"
 
 
 def stream(seed, purpose, epoch=0):
@@ -34,9 +34,9 @@ def minibatches(X, batch_size, rng):
 
 def fit(
     vae, X, *, epochs, batch_size=100, optimizer=None, X_val=None, binarize=None,
-    seed=None, progress=True, on_epoch=None,
+    schedule=None, seed=None, progress=True, on_epoch=None,
 ):  # fmt: skip
-    """Train a model in place by minibatch gradient descent on -ELBO (with beta on the KL).
+    """Train a model in place by minibatch gradient descent on its loss.
 
     Parameters
     ----------
@@ -53,6 +53,8 @@ def fit(
     binarize : None or "dynamic"
         "dynamic" draws binary pixels anew each epoch, with the grey values as probabilities.
         Validation pixels are drawn once.
+    schedule : callable, optional
+        Weights of reconstruction and KL for every step, in place of (1, beta); see `schedules`.
     seed : int, optional
         Seeds order, pixels and noise; the model's seed unless given.
     progress : bool
@@ -62,8 +64,8 @@ def fit(
 
     Returns
     -------
-    history : dict of lists, one entry per epoch, in nats per datum: epoch, neg_elbo, reconstruction
-        (-log p(x|z)), kl, the same three with val_ (only if X_val is given), seconds.
+    history : dict of lists, one entry per epoch, in nats per datum: epoch, loss (the objective at weight beta), neg_elbo,
+        reconstruction (-log p(x|z)), kl, the last three again with val_ (only if X_val is given), seconds.
 
     Raises
     ------
@@ -76,25 +78,24 @@ def fit(
     X_val = None if X_val is None else vae.check_data(X_val)
     epochs, batch_size = check_int("epochs", epochs, 0), check_int("batch_size", batch_size, 1)
     seed = vae.seed if seed is None else check_int("seed", seed, 0)
-    if binarize is not None:
-        check_choice("binarize", binarize, ("dynamic",))
-        _check_binarizable(vae)
-        X_val = None if X_val is None else draw_pixels(X_val, stream(seed, VALIDATION, 1))
+    _check_options(vae, binarize, schedule)
+    if binarize and X_val is not None:
+        X_val = draw_pixels(X_val, stream(seed, VALIDATION, 1))
     optimizer = Adam() if optimizer is None else optimizer
     history = {name: [] for name in COLUMNS if X_val is not None or not name.startswith("val_")}
 
     keep_freed_memory()
     n_batches = -(-len(X) // batch_size)
-    with _blas_threads(vae, batch_size), _progress_bar(epochs * n_batches, progress) as bar:
+    with blas_threads(vae, batch_size), _progress_bar(epochs * n_batches, progress) as bar:
         for _ in range(epochs):
             start, good = time.perf_counter(), vae.theta.copy()
             try:
-                log_px, kl = train_epoch(vae, X, batch_size, optimizer, binarize, seed, bar)
+                loss, log_px, kl = train_epoch(vae, X, batch_size, optimizer, binarize, schedule, seed, bar)
             except FloatingPointError:
                 vae.theta[...] = good
                 raise
             vae.epoch += 1
-            row = {"epoch": vae.epoch, "neg_elbo": kl - log_px, "reconstruction": -log_px, "kl": kl}
+            row = {"epoch": vae.epoch, "loss": loss, "neg_elbo": kl - log_px, "reconstruction": -log_px, "kl": kl}
             if X_val is not None:
                 val = evaluate(vae, X_val, rng=stream(seed, VALIDATION))
                 row |= {"val_neg_elbo": -val["elbo"], "val_reconstruction": -val["log_px"], "val_kl": val["kl"]}
@@ -106,20 +107,24 @@ def fit(
     return history
 
 
-def train_epoch(vae, X, batch_size, optimizer, binarize, seed, bar):
-    """One pass over the data; the mean of log p(x|z) and of the KL, in nats per datum."""
+def train_epoch(vae, X, batch_size, optimizer, binarize, schedule, seed, bar):
+    """One pass over the data; the means of loss, log p(x|z) and KL, in nats per datum."""
     rng = stream(seed, TRAINING, vae.epoch)
-    totals = np.zeros(2)
-    for x in minibatches(X, batch_size, rng):
+    totals = np.zeros(3)
+    for step, x in enumerate(minibatches(X, batch_size, rng)):
         if binarize:
             x = draw_pixels(x, rng)
         eps = rng.standard_normal((vae.n_samples, len(x), vae.n_latent), dtype=vae.dtype)
         with np.errstate(over="ignore", invalid="ignore"):  # told below, once, with advice
-            loss, dtheta, (log_px, kl) = vae.loss_and_grad(x, eps, return_terms=True)
-        if not np.isfinite(loss):
-            _refuse_divergence(vae, log_px)
+            loss, cache = vae.loss_forward(x, eps)
+            log_px, kl, *_ = cache
+            if not np.isfinite(loss):
+                _refuse_divergence(vae, log_px)
+            t = vae.epoch + step * batch_size / len(X)
+            weights = schedule(t, float(log_px.mean()), float(kl.mean())) if schedule else None
+            dtheta = vae.loss_backward(1, cache, weights)
         optimizer.step(vae.theta, dtheta)
-        totals += log_px.sum(dtype=float), kl.sum(dtype=float)
+        totals += len(x) * float(loss), log_px.sum(dtype=float), kl.sum(dtype=float)
         bar.update()
     return (totals / len(X)).tolist()
 
@@ -204,9 +209,13 @@ def load_checkpoint(path):
 # ---- small print ---------------------------------------------------------------------------------
 
 
-def _check_binarizable(vae):
-    if not vae.likelihood.endswith("bernoulli"):
-        raise ValueError(f"binarize draws pixels 0 and 1, for a Bernoulli likelihood; got {vae.likelihood!r}")
+def _check_options(vae, binarize, schedule):
+    if binarize is not None:
+        check_choice("binarize", binarize, ("dynamic",))
+        if not vae.likelihood.endswith("bernoulli"):
+            raise ValueError(f"binarize draws pixels 0 and 1, for a Bernoulli likelihood; got {vae.likelihood!r}")
+    if schedule is not None and vae.bound == "iwae":
+        raise ValueError("schedule must be None with bound='iwae', which has no KL term to weigh")
 
 
 def _refuse_divergence(vae, log_px):
@@ -226,7 +235,7 @@ def keep_freed_memory():
     np.empty(30 << 20, np.uint8)
 
 
-def _blas_threads(vae, batch_size):
+def blas_threads(vae, batch_size):
     """One BLAS thread for small matrices: on 8x8 digits two threads are slower than one."""
     import contextlib
 

@@ -1,98 +1,27 @@
-"""The variational auto-encoder: composition only. The calculus stands in the rooms that it calls.
+"""The variational auto-encoder as an estimator: parameters, loss and gradient, and what a trained model is used for.
 
-From data to loss and back: `encode`, `reparameterize`, `decode`, `log p(x|z)`, `kl`; then the same lines upwards.
+The forward and backward passes that it calls stand in `bounds`, on one page.
 """
 
 import numpy as np
 
 from . import likelihoods
-from .checks import check_choice, check_int, check_matrix, check_number
-from .gaussian import (
-    kl_backward,
-    kl_forward,
-    reparameterize_backward,
-    reparameterize_forward,
+from .bounds import (
+    decode_forward,
+    elbo_terms_backward,
+    elbo_terms_forward,
+    encode_forward,
+    log_weight_terms_backward,
+    log_weight_terms_forward,
 )
-from .mlp import ACTIVATIONS, mlp_backward, mlp_forward, mlp_init, mlp_shapes
+from .checks import check_choice, check_int, check_matrix, check_number
+from .gaussian import reparameterize_forward
+from .iwae import iwae_bound_backward, iwae_bound_forward
+from .mlp import ACTIVATIONS, mlp_init, mlp_shapes
 from .params import count, views
 from .storage import read_npz, write_npz
 
 CHUNK = 1000  # rows evaluated at a time outside training, so that memory stays small
-
-
-def encode_forward(x, params, vae):
-    """(mu, log_sigma) of q(z|x): the encoder's two heads, side by side in one layer     [ENC.1]
-
-    x has shape (N, D), mu and log_sigma (N, K); `params` maps names to arrays as `VAE.params` does,
-    `vae` knows the names of the layers and the activation.
-    """
-    heads, cache = mlp_forward(x / vae.top if vae.top != 1 else x, params, vae.encoder, vae.activation)
-    mu, log_sigma = np.split(heads, 2, axis=-1)
-    return (mu, log_sigma), cache
-
-
-def encode_backward(dheads, cache, dparams):
-    """Writes the encoder's gradients, given dheads = (dmu, dlog_sigma), each (N, K)     [ENC.2]"""
-    mlp_backward(np.concatenate(dheads, axis=-1), cache, dparams, need_dx=False)
-
-
-def decode_forward(z, params, vae):
-    """The decoder's output, which the likelihood turns into p(x|z)                      [DEC.1]
-
-    z has shape (..., K), out (..., D), or (..., D, outputs) if the likelihood wants several per pixel.
-    """
-    flat, mlp_cache = mlp_forward(z, params, vae.decoder, vae.activation)
-    cache = mlp_cache, flat.shape
-    return flat.reshape(*z.shape[:-1], *vae.out_shape), cache
-
-
-def decode_backward(dout, cache, dparams):
-    """Writes the decoder's gradients and returns dz, of shape (..., K)                  [DEC.2]"""
-    mlp_cache, shape = cache
-    return mlp_backward(dout.reshape(shape), mlp_cache, dparams)
-
-
-def elbo_terms_forward(x, eps, params, vae):
-    """The two terms of the ELBO:  E_q[log p(x|z)]  and  KL(q(z|x) || p(z))              [ELBO.1]
-
-    ELBO = E_q[log p(x|z)] - KL(q(z|x) || p(z)) <= log p(x), the expectation being a mean over L samples.
-    Source: Kingma and Welling, arXiv:1312.6114, equation 10; lectures D0 to D4.
-
-    Parameters
-    ----------
-    x : ndarray of shape (N, D)
-    eps : ndarray of shape (L, N, K), drawn from N(0, I)
-    params : mapping of names to arrays, as `VAE.params`
-    vae : VAE, for its architecture and its likelihood
-
-    Returns
-    -------
-    (log_px, kl) : ndarrays of shape (N,), in nats per datum
-    cache : what `elbo_terms_backward` needs
-    """
-    (mu, log_sigma), encoder_cache = encode_forward(x, params, vae)  # q(z|x)
-    z, z_cache = reparameterize_forward(mu, log_sigma, eps)  # z ~ q(z|x)
-    out, decoder_cache = decode_forward(z, params, vae)  # p(x|z)
-    log_px, px_cache = vae.px.forward(out, x, *vae.own(params))  # (L, N)
-    kl, kl_cache = kl_forward(mu, log_sigma)  # (N,)
-    cache = encoder_cache, z_cache, decoder_cache, px_cache, log_px.shape, kl_cache
-    return (log_px.mean(0), kl), cache
-
-
-def elbo_terms_backward(dterms, cache, dparams, vae):
-    """The lines of the forward pass from last to first; every gradient is written into dparams   [ELBO.2]
-
-    dterms = (dlog_px, dkl), each of shape (N,).
-    """
-    dlog_px, dkl = dterms
-    encoder_cache, z_cache, decoder_cache, px_cache, (L, N), kl_cache = cache
-    dmu_kl, dlog_sigma_kl = kl_backward(dkl, kl_cache)
-    dout = vae.px.backward(np.broadcast_to(dlog_px / L, (L, N)), px_cache)
-    if vae.px.own == "log_eta":
-        dout, dparams["likelihood.log_eta"][...] = dout
-    dz = decode_backward(dout, decoder_cache, dparams)
-    dmu, dlog_sigma = reparameterize_backward(dz, z_cache)
-    encode_backward((dmu + dmu_kl, dlog_sigma + dlog_sigma_kl), encoder_cache, dparams)
 
 
 def _architecture(n_features, n_latent, hidden, px):
@@ -125,8 +54,10 @@ class VAE:
         "tanh", "relu", "sigmoid" or "softplus".
     beta : float
         Weight of the KL in the training loss (1 gives the ELBO).
+    bound : str
+        "elbo", or "iwae" for the k-sample bound with k = n_samples (then beta must be 1).
     n_samples : int
-        L, the samples of z per datum in training.
+        L or k, the samples of z per datum in training.
     seed : int
         Seeds the weights, and the training noise unless `fit` gets its own seed.
     dtype : str
@@ -158,7 +89,7 @@ class VAE:
 
     def __init__(
         self, n_features, n_latent=2, *, hidden=(128,), likelihood="bernoulli", eta=1.0,
-        activation="tanh", beta=1.0, n_samples=1, seed=0, dtype="float32",
+        activation="tanh", beta=1.0, bound="elbo", n_samples=1, seed=0, dtype="float32",
     ):  # fmt: skip
         self.n_features = check_int("n_features", n_features, 1)
         self.n_latent = check_int("n_latent", n_latent, 1)
@@ -168,6 +99,9 @@ class VAE:
         self.eta = check_number("eta", eta, above=0)
         self.activation = check_choice("activation", activation, ACTIVATIONS)
         self.beta = check_number("beta", beta, at_least=0)
+        self.bound = check_choice("bound", bound, ("elbo", "iwae"))
+        if bound == "iwae" and self.beta != 1:
+            raise ValueError(f"beta must be 1 with bound='iwae', which has no KL term to weigh; got {beta}")
         self.n_samples = check_int("n_samples", n_samples, 1)
         self.seed = check_int("seed", seed, 0)
         self.dtype = np.dtype(check_choice("dtype", str(dtype), ("float32", "float64")))
@@ -204,45 +138,48 @@ class VAE:
         return {"": (), "eta": (self.eta,), "log_eta": (params.get("likelihood.log_eta"),)}[self.px.own]
 
     def loss_forward(self, X, eps):
-        """loss = -mean over the batch of (log p(x|z) - beta KL), in nats per datum      [LOSS.1]
+        """loss = -mean over the batch of the bound: log p(x|z) - beta KL, or the k-sample bound  [LOSS.1]
 
-        Deterministic in its arguments: all noise is in eps, of shape (N, K), or (L, N, K) for
-        L samples per datum.
+        In nats per datum, and deterministic in its arguments: all noise is in eps, of shape (N, K),
+        or (L, N, K) for L samples per datum.
         """
-        X = self.check_data(X)
-        eps = self._check_eps(eps, len(X))
-        terms, terms_cache = elbo_terms_forward(self.scaled(X), eps, self.params, self)
-        log_px, kl = terms
-        cache = terms, terms_cache
-        return -np.mean(log_px - self.beta * kl), cache
+        x = self.scaled(self.check_data(X))
+        eps = self._check_eps(eps, len(x))
+        if self.bound == "iwae":
+            (log_px, log_ratio), terms_cache = log_weight_terms_forward(x, eps, self.params, self)
+            bound, bound_cache = iwae_bound_forward(log_px + log_ratio)
+            return -np.mean(bound), (log_px.mean(0), -log_ratio.mean(0), terms_cache, bound_cache)
+        (log_px, kl), terms_cache = elbo_terms_forward(x, eps, self.params, self)
+        return -np.mean(log_px - self.beta * kl), (log_px, kl, terms_cache, None)
 
-    def loss_backward(self, dloss, cache):
-        """dlog_px = -dloss / N,  dkl = beta dloss / N, then the ELBO's terms; dtheta (P,)   [LOSS.2]"""
-        (log_px, kl), terms_cache = cache
+    def loss_backward(self, dloss, cache, weights=None):
+        """The minus and the 1/N of the mean, then the bound's own backward pass; dtheta (P,)    [LOSS.2]
+
+        `weights`, of the reconstruction and the KL, stand in for (1, beta): the schedules of `train` set them.
+        """
+        log_px, kl, terms_cache, bound_cache = cache
         dtheta = np.empty_like(self.theta)
-        dlog_px = np.full_like(log_px, -dloss / len(log_px))
-        dkl = np.full_like(kl, self.beta * dloss / len(kl))
-        elbo_terms_backward((dlog_px, dkl), terms_cache, self.views(dtheta), self)
+        if self.bound == "iwae":
+            dbound = np.full_like(log_px, -dloss / len(log_px))
+            dlog_w = iwae_bound_backward(dbound, bound_cache)
+            log_weight_terms_backward((dlog_w, dlog_w), terms_cache, self.views(dtheta), self)
+        else:
+            on_reconstruction, on_kl = weights or (1, self.beta)
+            dlog_px = np.full_like(log_px, -on_reconstruction * dloss / len(log_px))
+            dkl = np.full_like(kl, on_kl * dloss / len(kl))
+            elbo_terms_backward((dlog_px, dkl), terms_cache, self.views(dtheta), self)
         return dtheta
 
-    def loss_and_grad(self, X, eps, *, return_terms=False):
-        """The loss and its gradient by theta.
+    def loss_and_grad(self, X, eps):
+        """The loss, a scalar in nats per datum, and its gradient, of the shape of `theta`.
 
         Parameters
         ----------
         X : ndarray of shape (N, D)
         eps : ndarray of shape (N, K), or (L, N, K) for L samples per datum, drawn from N(0, I)
-        return_terms : bool
-            Also return (log_px, kl), each of shape (N,), in nats.
-
-        Returns
-        -------
-        loss : scalar, in nats per datum
-        dtheta : ndarray of the shape of `theta`
         """
         loss, cache = self.loss_forward(X, eps)
-        dtheta = self.loss_backward(1, cache)
-        return (loss, dtheta, cache[0]) if return_terms else (loss, dtheta)
+        return loss, self.loss_backward(1, cache)
 
     def _check_eps(self, eps, n):
         eps = np.asarray(eps, self.dtype)
