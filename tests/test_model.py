@@ -1,5 +1,6 @@
 """Layer 4, the model's front door: shapes, scikit-learn's words, files, training, bad input."""
 
+import inspect
 import json
 import tracemalloc
 import zipfile
@@ -220,6 +221,14 @@ def test_save_and_load(tmp_path, dtype):
     again = VAE.load(tmp_path / "model.npz")
     assert np.array_equal(again.theta, vae.theta) and again.config == vae.config and again.epoch == 1
     assert [p.name for p in tmp_path.iterdir()] == ["model.npz"]
+
+
+def test_the_configuration_holds_every_argument_of_the_constructor():
+    names = list(inspect.signature(VAE).parameters)
+    other = {"hidden": (7, 6), "likelihood": "laplace", "eta": 0.3, "activation": "relu", "n_samples": 4, "seed": 9}
+    vae = VAE(5, 3, bound="iwae", dtype="float64", **other)
+    assert list(vae.config) == names and vae.copy().config == vae.config
+    assert VAE(5, beta=3).copy().beta == 3 and vae.copy("float32").bound == "iwae"
 
 
 def model_file(path, **changes):

@@ -66,9 +66,6 @@ def test_a_large_model_is_checked_along_directions_and_a_small_error_is_still_fo
             dtheta[7] += 1e-3
             return dtheta
 
-        def copy(self, dtype=None):
-            return OneWrongEntry(**self.config | {"dtype": dtype})
-
     wrong = check_model(OneWrongEntry(64, 2, hidden=(60,)), X)
     assert [row.name for row in wrong.rows if not row.ok] == ["encoder.0.W"]
 

@@ -297,12 +297,12 @@ class VAE:
     @property
     def config(self):
         """The constructor's arguments, as a dict that JSON can hold."""
-        names = ["n_features", "n_latent", "hidden", "likelihood", "eta", "activation", "beta", "n_samples", "seed"]
-        return {name: getattr(self, name) for name in names} | {"dtype": self.dtype.name}
+        names = "n_features n_latent hidden likelihood eta activation beta bound n_samples seed"
+        return {name: getattr(self, name) for name in names.split()} | {"dtype": self.dtype.name}
 
     def copy(self, dtype=None):
         """The same model with its own theta, in another dtype if one is given."""
-        twin = VAE(**self.config | ({"dtype": str(dtype)} if dtype else {}))
+        twin = type(self)(**self.config | ({"dtype": str(dtype)} if dtype else {}))
         twin.theta[...] = self.theta
         twin.epoch = self.epoch
         return twin
