@@ -71,7 +71,7 @@ def test_the_table_and_the_summary_name_their_units(tmp_path, capsys):
 def test_evaluate_agrees_with_the_summary(run, capsys):
     assert main(["evaluate", str(run), "--json"]) == 0
     result = json.loads(capsys.readouterr().out)
-    assert set(result) == {"elbo", "log_px", "kl"} and np.isclose(result["elbo"], result["log_px"] - result["kl"])
+    assert set(result) == {"elbo", "log_px", "kl", "active_units"} and np.isclose(result["elbo"], result["log_px"] - result["kl"])
     assert np.isclose(-result["elbo"], json.loads((run / "summary.json").read_text())["neg_elbo"])
     assert main(["evaluate", str(run)]) == 0 and "nats" in capsys.readouterr().out
 

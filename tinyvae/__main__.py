@@ -56,6 +56,9 @@ def _parser():
     evaluate = commands_.add_parser("evaluate", help="ELBO and its terms on the test split of a run")
     evaluate.add_argument("run", help="the run's folder")
     evaluate.add_argument("--json", action="store_true", help="one line of JSON: elbo, log_px, kl (nats per datum)")
+    evaluate.add_argument("--nll", action="store_true", help="also log p(x) by importance sampling, and the bounds below it")
+    evaluate.add_argument("--samples", type=_whole("samples", 1), default=5000, help="of z per datum for --nll (5000)")
+    evaluate.add_argument("--rows", type=_whole("rows", 2), default=1000, help="test rows for --nll (1000)")
     sample = commands_.add_parser("sample", help="a picture of samples from the prior")
     sample.add_argument("run", help="the run's folder")
     sample.add_argument("-n", type=_whole("n", 1), default=64, help="how many (default 64)")
@@ -80,6 +83,8 @@ def _add_train(subparsers):
     add("--eta", type=_real("eta", above=0), help="variance of a Gaussian or Laplace likelihood (1)")
     add("--activation", choices=list(ACTIVATIONS), help="tanh (default), relu, sigmoid, softplus")
     add("--beta", type=_real("beta", at_least=0), help="weight of the KL in the loss (1)")
+    add("--bound", choices=["elbo", "iwae"], help="elbo (default), or the k-sample bound with k = --samples")
+    add("--samples", type=_whole("samples", 1), help="of z per datum in training (1)")
     add("--epochs", type=_whole("epochs", 0), help=f"({default['epochs']}; MNIST {commands.MNIST_DEFAULTS['epochs']})")
     add("--batch-size", type=_whole("batch-size", 1), help=f"({default['batch_size']})")
     add("--optimizer", choices=["adam", "sgd"], help="adam (default) or sgd")
@@ -104,7 +109,7 @@ def _run(args):
         control = {name: given.pop(name) for name in ("out", "resume", "overwrite", "quiet")}
         return commands.train(given, **control)
     if command == "evaluate":
-        return commands.evaluate(args.run, args.json)
+        return commands.evaluate(args.run, args.json, args.nll, args.samples, args.rows)
     if command == "sample":
         return commands.sample(args.run, args.n, args.out, draws=args.draws, seed=args.seed)
     if command == "gradcheck":

@@ -17,6 +17,7 @@ from .data import (
     load_mnist,
     train_test_split,
 )
+from .estimators import bound_budget
 from .gradcheck import TOLERANCE, check, check_model
 from .optim import SGD, Adam
 from .storage import read_arrays, read_npz, write_text
@@ -25,7 +26,7 @@ from .vae import VAE
 # Every option of a run. Small data needs more and larger steps than MNIST to see as many gradients.
 DEFAULTS = {
     "data": "digits", "latent": 2, "hidden": [128], "likelihood": "bernoulli", "eta": 1.0, "activation": "tanh",
-    "beta": 1.0, "epochs": 300, "batch_size": 100, "optimizer": "adam", "lr": 0.003, "binarize": "none", "seed": 0,
+    "beta": 1.0, "bound": "elbo", "samples": 1, "epochs": 300, "batch_size": 100, "optimizer": "adam", "lr": 0.003, "binarize": "none", "seed": 0,
 }  # fmt: skip
 MNIST_DEFAULTS = {"epochs": 20, "lr": 0.001}
 EVALUATION_SAMPLES = 10  # of z per datum, for the figures of a finished run
@@ -155,7 +156,7 @@ def _new_vae(options, X):
         likelihood = "categorical:17"  # the grey levels that there are
     return VAE(
         X.shape[1], options["latent"], hidden=options["hidden"], likelihood=likelihood, eta=options["eta"],
-        activation=options["activation"], beta=options["beta"], seed=options["seed"],
+        activation=options["activation"], beta=options["beta"], bound=options["bound"], n_samples=options["samples"], seed=options["seed"],
     )  # fmt: skip
 
 
@@ -288,17 +289,27 @@ def _finished_run(run):
     return vae, meta["options"]
 
 
-def evaluate(run, as_json=False):
-    """Print the ELBO and its terms on the run's test split."""
+def evaluate(run, as_json=False, nll=False, samples=5000, rows=1000):
+    """Print the ELBO and its terms on the run's test split, and with `nll` how far below log p(x) they lie."""
     vae, options = _finished_run(run)
     _, X_test, _ = load_data(options)
     result = training.evaluate(vae, X_test, n_samples=EVALUATION_SAMPLES)
+    result["active_units"] = training.active_units(vae, X_test)
+    if nll:
+        show = sys.stderr.isatty() and not as_json
+        result |= bound_budget(vae, X_test[:rows], n_samples=samples, progress=show)
     if as_json:
         _say(json.dumps(result))
-    else:
-        _say(f"{len(X_test)} test rows, nats per datum")
-        for name, value in result.items():
-            _say(f"  {name:<8} {value:10.4f}")
+        return 0
+    _say(f"{len(X_test)} test rows, nats per datum; {result.pop('active_units')} of {vae.n_latent} latent units active")
+    for name in ("elbo", "log_px", "kl"):
+        _say(f"  {name:<22} {result[name]:10.4f}")
+    if nll:
+        _say(f"first {min(rows, len(X_test))} of them: from the ELBO (k = 1) to log p(x)")
+        for k, bound in result["bounds"].items():
+            _say(f"  bound of {k:>4} samples  {bound:10.4f}")
+        error = f"+- {result['nll_error']:.2f} over the data"
+        _say(f"  log p by {samples:>5} samples {-result['nll']:9.4f}  {error}; median effective sample size {result['ess']:.0f}")
     return 0
 
 

@@ -86,7 +86,7 @@ def fit(
 
     keep_freed_memory()
     n_batches = -(-len(X) // batch_size)
-    with blas_threads(vae, batch_size), _progress_bar(epochs * n_batches, progress) as bar:
+    with blas_threads(vae, batch_size), progress_bar(epochs * n_batches, progress) as bar:
         for _ in range(epochs):
             start, good = time.perf_counter(), vae.theta.copy()
             try:
@@ -236,7 +236,7 @@ def keep_freed_memory():
 
 
 def blas_threads(vae, batch_size):
-    """One BLAS thread for small matrices: on 8x8 digits two threads are slower than one."""
+    """A context: one BLAS thread for small matrices: on 8x8 digits two threads are slower than one."""
     import contextlib
 
     from threadpoolctl import threadpool_limits
@@ -245,7 +245,8 @@ def blas_threads(vae, batch_size):
     return threadpool_limits(1, "blas") if largest < SMALL else contextlib.nullcontext()
 
 
-def _progress_bar(total, show):
+def progress_bar(total, show, unit="step"):
+    """A tqdm bar, silent unless `show`."""
     from tqdm.auto import tqdm
 
-    return tqdm(total=total, disable=not show, unit="step", leave=False, dynamic_ncols=True)
+    return tqdm(total=total, disable=not show, unit=unit, leave=False, dynamic_ncols=True)

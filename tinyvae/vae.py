@@ -229,13 +229,14 @@ class VAE:
         mu, log_sigma = zip(*parts)
         return np.concatenate(mu), np.concatenate(log_sigma)
 
-    def _out(self, Z):
+    def decoder_output(self, Z):
+        """The decoder's last layer at Z of shape (N, K): what the likelihood takes, logits for example."""
         Z = check_matrix("Z", Z, self.n_latent).astype(self.dtype)
         return decode_forward(Z, self.params, self)[0]
 
     def decode(self, Z):
         """The mean of p(x|z), of shape (N, D), for Z of shape (N, K)."""
-        return self.px.mean(self._out(Z))
+        return self.px.mean(self.decoder_output(Z))
 
     def reconstruct(self, X, rng=None):
         """x after encoding and decoding, of shape (N, D).
@@ -248,12 +249,12 @@ class VAE:
             return self.decode(mu)
         rng = self._rng(rng)
         z, _ = reparameterize_forward(mu, log_sigma, self._noise(rng, len(mu)))
-        return self.px.sample(self._out(z), rng, *self.own(self.params))
+        return self.px.sample(self.decoder_output(z), rng, *self.own(self.params))
 
     def sample(self, n, rng=None, *, mean=False):
         """n new data, of shape (n, D): z ~ N(0, I), then x ~ p(x|z), or its mean if `mean`."""
         rng = self._rng(rng)
-        out = self._out(self._noise(rng, check_int("n", n, 1)))
+        out = self.decoder_output(self._noise(rng, check_int("n", n, 1)))
         return self.px.mean(out) if mean else self.px.sample(out, rng, *self.own(self.params))
 
     def elbo_terms(self, X, rng=None, n_samples=1):
@@ -273,6 +274,14 @@ class VAE:
         """
         log_px, kl = self.elbo_terms(X, rng, n_samples)
         return log_px - kl
+
+    def log_likelihood(self, X, n_samples=5000, rng=None, chunk=2000, **options):
+        """Importance-sampled log p(x), of shape (N,), in nats. See `tinyvae.estimators.log_likelihood`."""
+        from .estimators import (
+            log_likelihood,  # here, because the estimators stand above the model
+        )
+
+        return log_likelihood(self, X, n_samples, rng, chunk, **options)
 
     # scikit-learn's words for the same things
 

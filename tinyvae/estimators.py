@@ -1,0 +1,200 @@
+"""Estimators of log p(x), of gradients and of the KL: how good is a number that was drawn at random?
+
+The lectures' estimators beside one another, each with its bias, its variance or its standard error.
+"""
+
+import numpy as np
+
+from .bounds import log_weight_terms_forward
+from .checks import check_int
+from .gaussian import gaussian_log_density_forward, kl_forward, reparameterize_forward
+
+ROWS = 50  # data evaluated together; their encodings are shared by all samples
+
+
+def standard_error(samples):
+    """The standard error of the mean of independent samples, along the first axis."""
+    samples = np.asarray(samples, dtype=np.float64)
+    return samples.std(0, ddof=1) / np.sqrt(len(samples))
+
+
+def log_mean_exp(log_w):
+    """log 1/L sum_l exp(log_w_l) over the first axis, by log-sum-exp."""
+    top = log_w.max(0)
+    return top + np.log(np.exp(log_w - top).mean(0))
+
+
+# ---- log p(x) ------------------------------------------------------------------------------------
+
+
+def naive_log_likelihood(vae, X, n_samples=1, rng=None):
+    """log 1/L sum_l p(x|z_l) with z_l from the prior: biased for log p(x), and noisy.              [NAIVE.1]
+
+    p(x) itself is estimated without bias, its logarithm is not: E log p(x|z), for one sample, is the ELBO at q = p(z), so the bias is exactly
+    -KL(p(z) || p(z|x)). (Lecture D0.)
+
+    Parameters
+    ----------
+    vae : VAE
+    X : ndarray of shape (N, D)
+    n_samples : int, L
+    rng : numpy.random.Generator or int
+
+    Returns
+    -------
+    ndarray of shape (N,), in nats
+    """
+    x = vae.scaled(vae.check_data(X))
+    z = np.random.default_rng(rng).standard_normal((check_int("n_samples", n_samples, 1), vae.n_latent))
+    own = vae.own(vae.params)
+    log_px = np.stack([vae.px.forward(out, x, *own)[0] for out in vae.decoder_output(z)[:, None]])
+    return log_mean_exp(log_px.astype(np.float64))
+
+
+def log_likelihood(vae, X, n_samples=5000, rng=None, chunk=2000, progress=False, return_ess=False):
+    """Importance-sampled log p(x) = log 1/L sum_l w_l,  w = p(x|z) p(z) / q(z|x),  z ~ q(z|x)         [IS.1]
+
+    Unbiased inside the logarithm, so a lower bound on log p(x) in expectation, which tightens with L. The weights have a
+    finite variance only where q has heavy enough tails (`weights_have_finite_variance`).
+    Source: Burda et al., arXiv:1509.00519, who evaluate with 5000 samples.
+
+    Parameters
+    ----------
+    vae : VAE
+    X : ndarray of shape (N, D)
+    n_samples : int, L
+    rng : numpy.random.Generator or int; the model's seed unless given
+    chunk : int
+        How many z are decoded at a time: bounds the memory.
+    progress : bool
+        Show a progress bar.
+    return_ess : bool
+        Also return the effective sample size (sum w)^2 / sum w^2 of every datum, from 1 to L.
+
+    Returns
+    -------
+    log_px : ndarray of shape (N,), in nats (and ess, of the same shape)
+    """
+    from .train import blas_threads, keep_freed_memory, progress_bar
+
+    X, rng = vae.check_data(X), np.random.default_rng(vae.seed if rng is None else rng)
+    L, chunk = check_int("n_samples", n_samples, 1), check_int("chunk", chunk, 1)
+    keep_freed_memory()
+    parts = []
+    with blas_threads(vae, chunk), progress_bar(len(X), progress, unit="datum") as bar:
+        for start in range(0, len(X), ROWS):
+            x = vae.scaled(X[start : start + ROWS])
+            parts.append(_importance_sample(vae, x, L, rng, max(1, chunk // len(x))))
+            bar.update(len(x))
+    log_px, ess = np.concatenate(parts, axis=1)
+    return (log_px, ess) if return_ess else log_px
+
+
+def bound_budget(vae, X, counts=(1, 5, 50), n_samples=5000, rng=None, progress=False):
+    """From the ELBO to log p(x): the mean k-sample bound for several k, then the NLL, in nats per datum.
+
+    Returns
+    -------
+    dict with "bounds" (k -> mean bound; k = 1 is the ELBO), "nll" (-log p(x) by n_samples), "nll_error" (its standard
+    error over the data), "ess" (the median effective sample size)
+    """
+    rng = np.random.default_rng(vae.seed if rng is None else rng)
+    repeats = {k: max(1, 100 // k) for k in counts}  # some hundred weights per datum: enough for a mean over the data
+    bounds = {
+        k: float(np.mean([log_likelihood(vae, X, k, rng) for _ in range(n)], dtype=float)) for k, n in repeats.items()
+    }
+    log_px, ess = log_likelihood(vae, X, n_samples, rng, progress=progress, return_ess=True)
+    error = float(standard_error(log_px)) if len(log_px) > 1 else float("nan")
+    return {"bounds": bounds, "nll": -float(log_px.mean()), "nll_error": error, "ess": float(np.median(ess))}
+
+
+def _importance_sample(vae, x, L, rng, at_once):
+    """log-mean-exp of L weights for every row and their effective sample size, (2, N), some samples at a time."""
+    params, log_w = vae.params, np.empty((L, len(x)))
+    for start in range(0, L, at_once):
+        n = min(at_once, L - start)
+        eps = rng.standard_normal((n, len(x), vae.n_latent), dtype=vae.dtype)
+        (log_px, log_ratio), _ = log_weight_terms_forward(x, eps, params, vae)
+        log_w[start : start + n] = log_px + log_ratio
+    w = np.exp(log_w - log_w.max(0))
+    return np.stack([log_mean_exp(log_w), w.sum(0) ** 2 / (w * w).sum(0)])
+
+
+def weights_have_finite_variance(posterior_precision, q_precision):
+    """Whether importance weights have a finite variance, for a Gaussian posterior and a Gaussian q.
+
+    E_q w^2 is the integral of p^2 / q: finite iff 2 Lambda - Lambda_q is positive definite. The mean-field
+    optimum of the reverse KL is narrower than the posterior and can violate it.
+
+    Parameters
+    ----------
+    posterior_precision, q_precision : ndarrays of shape (K, K)
+
+    Examples
+    --------
+    >>> weights_have_finite_variance(np.eye(1), 1.9 * np.eye(1)), weights_have_finite_variance(np.eye(1), 2.1 * np.eye(1))
+    (True, False)
+    """
+    return bool(np.linalg.eigvalsh(2 * np.asarray(posterior_precision) - q_precision).min() > 0)
+
+
+# ---- gradients of an expectation ------------------------------------------------------------------
+
+
+def score_function_gradient(f, mu, log_sigma, eps):
+    """Samples of d/dmu E f(z), z ~ N(mu, sigma^2):  f(z) (z - mu) / sigma^2                        [SCORE.1]
+
+    Needs only values of f. Source: Williams (1992), "REINFORCE".
+
+    Parameters
+    ----------
+    f : callable, z of shape (L, K) -> (L,)
+    mu, log_sigma : ndarrays of shape (K,)
+    eps : ndarray of shape (L, K), drawn from N(0, I)
+
+    Returns
+    -------
+    ndarray of shape (L, K): its mean is the gradient, its variance what one sample costs
+    """
+    z, _ = reparameterize_forward(mu, log_sigma, eps)
+    return f(z)[:, None] * eps / np.exp(log_sigma)
+
+
+def reparameterized_gradient(df, mu, log_sigma, eps):
+    """Samples of the same gradient by the sample path:  dmu = dz = f'(mu + sigma eps)               [PATH.1]
+
+    Parameters
+    ----------
+    df : callable, z of shape (L, K) -> the gradient of f, (L, K)
+    mu, log_sigma, eps : as for `score_function_gradient`
+
+    Examples
+    --------
+    f(z) = z^2 at mu = sigma = 1, whose gradient is 2: the variances are 30 and 4.
+
+    >>> eps, one, zero = np.random.default_rng(0).standard_normal((200_000, 1)), np.ones(1), np.zeros(1)
+    >>> score = score_function_gradient(lambda z: (z**2).sum(1), one, zero, eps)
+    >>> path = reparameterized_gradient(lambda z: 2 * z, one, zero, eps)
+    >>> print(score.var().round(), path.var().round())
+    30.0 4.0
+    """
+    z, _ = reparameterize_forward(mu, log_sigma, eps)
+    return df(z)
+
+
+def monte_carlo_kl(mu, log_sigma, n_samples=1000, rng=0):
+    """The KL to N(0, I) as a mean of log q(z) - log p(z) over z ~ q, beside its closed form.
+
+    Parameters
+    ----------
+    mu, log_sigma : ndarrays of shape (N, K)
+
+    Returns
+    -------
+    estimate, error, closed : ndarrays of shape (N,): mean, its standard error, `kl_forward`; in nats
+    """
+    eps = np.random.default_rng(rng).standard_normal((check_int("n_samples", n_samples, 2), *mu.shape))
+    z, _ = reparameterize_forward(mu, log_sigma, eps)
+    log_q, _ = gaussian_log_density_forward(z, mu, log_sigma)
+    log_p, _ = gaussian_log_density_forward(z, np.zeros_like(mu), np.zeros_like(mu))
+    return (log_q - log_p).mean(0), standard_error(log_q - log_p), kl_forward(mu, log_sigma)[0]
