@@ -210,6 +210,21 @@ def test_failures_are_one_line_and_status_1(tmp_path, run, capsys):
         assert words in message and message.count("\n") == 1, message
 
 
+def test_a_start_that_fails_leaves_nothing_and_replaces_nothing(run, tmp_path, capsys):
+    before = sorted((path.name, path.read_bytes()) for path in run.iterdir())
+    np.savez(tmp_path / "grey.npz", X=np.full((10, 4), 200.0))
+    for args in (["--data", str(tmp_path / "grey.npz")], ["--likelihood", "gaussian", "--binarize", "dynamic"]):
+        assert main(["train", *args, "--out", str(tmp_path / "new")]) == 1 and not (tmp_path / "new").exists()
+        assert main(["train", *args, "--out", str(run), "--overwrite"]) == 1
+        assert sorted((path.name, path.read_bytes()) for path in run.iterdir()) == before
+    assert capsys.readouterr().out == ""
+
+
+def test_resume_with_fewer_epochs_is_refused(run, capsys):
+    assert main(["train", "--resume", "--epochs", "1", "--out", str(run)]) == 1
+    assert "has had 3 epochs already" in capsys.readouterr().err
+
+
 def test_divergence_keeps_the_last_checkpoint(tmp_path):
     from tinyvae.train import load_checkpoint
 

@@ -220,8 +220,10 @@ def test_binarize_draws_with_the_grey_value_as_probability():
     pixels = binarize(np.full((100_000, 1), 51, np.uint8), 0)
     assert abs(pixels.mean() - 0.2) < 4 * np.sqrt(0.16 / 100_000)
     assert binarize(np.array([[0, 255]], np.uint8), 3).tolist() == [[0, 1]]
-    with pytest.raises(ValueError, match="divide by 255"):
+    with pytest.raises(ValueError, match="divide pixels by 255"):
         binarize(X * 255, 0)
+    with pytest.raises(TypeError, match="real numbers"):
+        binarize(X.astype(complex), 0)
 
 
 @given(n=st.integers(2, 200), share=st.floats(0.05, 0.95), seed=st.integers(0, 2**31))

@@ -8,7 +8,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from tinyvae import SGD, VAE, Adam, binarize, load_digits, train_test_split
+from tinyvae import SGD, VAE, Adam, binarize, likelihoods, load_digits, train_test_split
 from tinyvae.storage import write_npz
 from tinyvae.train import (
     active_units,
@@ -156,8 +156,12 @@ def test_every_likelihood_learns(likelihood):
     before = vae.score(X_TEST)
     history = vae.fit(X_TRAIN, epochs=15, optimizer=Adam(3e-3), progress=False)
     assert vae.score(X_TEST) > before + 1 and np.isfinite(history["neg_elbo"]).all()
-    if likelihood != "continuous_bernoulli":
-        assert np.isfinite(independent_pixels(likelihood, X_TRAIN, X_TEST))
+    baseline = independent_pixels(likelihood, X_TRAIN, X_TEST, eta=0.1)
+    constant = likelihoods.get(likelihood).constant(X_TRAIN.astype(float))
+    worse = [constant + 0.3 * d for d in np.random.default_rng(0).standard_normal((5, *constant.shape))]
+    own = () if not vae.px.own else (0.1,) if vae.px.own == "eta" else (np.log(np.mean((X_TRAIN - constant) ** 2)),)
+    best, *others = (-vae.px.forward(np.array([c] * len(X_TRAIN)), X_TRAIN, *own)[0].mean() for c in (constant, *worse))
+    assert np.isfinite(baseline) and best < min(others), "no constant output does better on the data it was fitted to"
 
 
 def test_categorical_takes_whole_grey_levels():
@@ -201,6 +205,40 @@ def test_divergence_stops_with_epoch_term_and_advice_and_keeps_the_model(log_sig
         vae.fit(X_TRAIN, epochs=3, progress=False)
     assert np.array_equal(vae.theta, kept) and vae.epoch == 1
     assert term in str(error.value) or log_sigma
+
+
+def test_divergence_in_the_last_step_of_an_epoch_is_seen_before_it_counts():
+    vae = small(likelihood="gaussian")
+    start = vae.theta.copy()
+    with pytest.raises(FloatingPointError, match="in epoch 1"):
+        vae.fit(X_TRAIN, epochs=1, batch_size=len(X_TRAIN), optimizer=SGD(1e20), progress=False)
+    assert np.array_equal(vae.theta, start) and vae.epoch == 0
+
+
+def test_a_dark_image_is_no_binary_data():
+    pixels = np.zeros((3, 784), np.uint8)
+    pixels[1, 5] = 1
+    assert VAE(784, hidden=(5,)).encode(pixels)[0].shape == (3, 2)
+
+
+def test_classes_are_never_scaled_as_pixels():
+    binary = (X[:20] > 0.5).astype(np.uint8)
+    vae = small(likelihood="categorical:2")
+    assert np.isfinite(vae.elbo(binary)).all() and (vae.elbo(binary) < -30).all()
+    with pytest.raises(ValueError, match="whole numbers 0 to 1"):
+        vae.elbo(255 * binary)
+
+
+def test_optimizer_state_is_a_copy_and_optimizers_are_checked():
+    adam, theta = Adam(), np.zeros(3)
+    adam.step(theta, np.ones(3))
+    state = adam.state_dict()
+    kept = {name: array.copy() for name, array in state.items()}
+    adam.step(theta, np.ones(3))
+    assert all(np.array_equal(state[name], kept[name]) for name in state)
+    for wrong in ("adam", Adam):
+        with pytest.raises(TypeError, match="optimizer must be an Adam"):
+            small().fit(X, epochs=1, optimizer=wrong)
 
 
 def test_divergence_by_a_huge_learning_rate_returns_to_the_last_good_epoch():

@@ -37,6 +37,17 @@ def test_backward_matches_forward(name, seed):
     assert report.ok and report.error <= 1e-9, report
 
 
+@pytest.mark.parametrize("k", [1, 5, 50])
+def test_k_sample_bound_for_several_k(k):
+    """The pair alone at most 1e-9, through the whole model at most 1e-7."""
+    log_w = 5 * np.random.default_rng(k).standard_normal((k, 7))
+    assert check(tinyvae.iwae_bound_forward, tinyvae.iwae_bound_backward, log_w).error <= 1e-9
+    vae, X = models()["bernoulli, tanh, iwae"]
+    vae.n_samples = k
+    report = check_model(vae, X)
+    assert report.ok and report.error <= 1e-7
+
+
 @pytest.mark.parametrize("name", PRIMITIVES)
 @pytest.mark.parametrize("batch", BATCHES, ids=str)
 def test_any_batch_shape(name, batch):
@@ -68,6 +79,21 @@ def test_a_large_model_is_checked_along_directions_and_a_small_error_is_still_fo
 
     wrong = check_model(OneWrongEntry(64, 2, hidden=(60,)), X)
     assert [row.name for row in wrong.rows if not row.ok] == ["encoder.0.W"]
+
+
+def test_a_wrong_chain_through_log_sigma_is_found_in_a_fresh_model(monkeypatch):
+    """At log_sigma = 0, where every model starts, sigma = 1 hides it: the check is made a step away."""
+    X = np.random.default_rng(0).integers(0, 2, (5, 6))
+    assert check_model(tinyvae.VAE(6, hidden=(4,)), X).ok
+    sample, kl = tinyvae.reparameterize_backward, tinyvae.kl_backward
+    for name, wrong in [
+        ("reparameterize_backward", lambda dz, cache: (sample(dz, cache)[0], sample(dz, (1 + 0 * cache[0], cache[1]))[1])),
+        ("kl_backward", lambda dkl, cache: (kl(dkl, cache)[0], 0 * kl(dkl, cache)[1])),
+        ("kl_backward", lambda dkl, cache: (kl(dkl, cache)[0], 2 * kl(dkl, cache)[1])),
+    ]:
+        with monkeypatch.context() as patch:
+            patch.setattr(f"tinyvae.bounds.{name}", wrong)
+            assert not check_model(tinyvae.VAE(6, hidden=(4,)), X).ok
 
 
 @pytest.mark.parametrize("name", PRIMITIVES)

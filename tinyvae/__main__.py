@@ -7,7 +7,7 @@ import argparse
 import signal
 import sys
 
-from . import commands
+from . import commands, runs
 from .checks import check_int, check_number
 from .likelihoods import get as get_likelihood
 from .mlp import ACTIVATIONS
@@ -75,7 +75,7 @@ def _add_train(subparsers):
     """Options without a default are absent from the result: so a resumed run can tell what was asked for."""
     train = subparsers.add_parser("train", help="train a VAE and write model, figures and summary")
     options = train.add_argument_group("the run", argument_default=argparse.SUPPRESS)
-    add, default = options.add_argument, commands.DEFAULTS
+    add, default = options.add_argument, runs.DEFAULTS
     add("--data", type=_checked(_data, str), help="digits (default), mnist, fashion-mnist, or FILE.npz with X and perhaps y")
     add("--latent", type=_whole("latent", 1), metavar="K", help=f"latent dimensions ({default['latent']})")
     add("--hidden", type=_whole("hidden", 1), nargs="*", metavar="H", help="sizes of hidden layers (128); none: linear")
@@ -85,10 +85,10 @@ def _add_train(subparsers):
     add("--beta", type=_real("beta", at_least=0), help="weight of the KL in the loss (1)")
     add("--bound", choices=["elbo", "iwae"], help="elbo (default), or the k-sample bound with k = --samples")
     add("--samples", type=_whole("samples", 1), help="of z per datum in training (1)")
-    add("--epochs", type=_whole("epochs", 0), help=f"({default['epochs']}; MNIST {commands.MNIST_DEFAULTS['epochs']})")
+    add("--epochs", type=_whole("epochs", 0), help=f"({default['epochs']}; MNIST {runs.MNIST_DEFAULTS['epochs']})")
     add("--batch-size", type=_whole("batch-size", 1), help=f"({default['batch_size']})")
     add("--optimizer", choices=["adam", "sgd"], help="adam (default) or sgd")
-    add("--lr", type=_real("lr", above=0), help=f"learning rate ({default['lr']}; MNIST {commands.MNIST_DEFAULTS['lr']})")
+    add("--lr", type=_real("lr", above=0), help=f"learning rate ({default['lr']}; MNIST {runs.MNIST_DEFAULTS['lr']})")
     add("--binarize", choices=["none", "dynamic"], help="dynamic: draw binary pixels anew each epoch (none)")
     add("--seed", type=_whole("seed", 0), help=f"({default['seed']})")
     train.add_argument("--out", help="the run's folder (runs/NAME of the data)")
@@ -107,7 +107,7 @@ def _run(args):
     command = given.pop("command")
     if command == "train":
         control = {name: given.pop(name) for name in ("out", "resume", "overwrite", "quiet")}
-        return commands.train(given, **control)
+        return runs.train(given, **control)
     if command == "evaluate":
         return commands.evaluate(args.run, args.json, args.nll, args.samples, args.rows)
     if command == "sample":
@@ -127,8 +127,9 @@ def main(argv=None):
     except KeyboardInterrupt as interrupt:
         print("tinyvae: interrupted", file=sys.stderr)
         return 128 + (interrupt.args[0] if interrupt.args else signal.SIGINT)
-    except (ValueError, TypeError, OSError, ArithmeticError) as error:
-        print(f"tinyvae: {' '.join(str(error).split())}", file=sys.stderr)
+    except (ValueError, TypeError, OSError, ArithmeticError, MemoryError) as error:
+        words = f"{error.strerror}: {error.filename}" if isinstance(error, OSError) and error.filename else str(error)
+        print(f"tinyvae: {' '.join(words.split()) or 'out of memory: make the model smaller'}", file=sys.stderr)
         return 1
 
 

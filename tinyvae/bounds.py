@@ -24,7 +24,7 @@ def encode_forward(x, params, vae):
     x has shape (N, D), mu and log_sigma (N, K); `params` maps names to arrays as `VAE.params` does,
     `vae` knows the names of the layers and the activation.
     """
-    heads, cache = mlp_forward(x / vae.top if vae.top != 1 else x, params, vae.encoder, vae.activation)
+    heads, cache = mlp_forward(x / (vae.px.n_classes - 1) if vae.px.n_classes else x, params, vae.encoder, vae.activation)
     mu, log_sigma = np.split(heads, 2, axis=-1)
     return (mu, log_sigma), cache
 

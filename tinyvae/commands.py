@@ -1,285 +1,22 @@
-"""What the command line does: train, evaluate, sample, gradcheck, bench. Each command returns its exit status."""
+"""What the command line does beside training: evaluate, sample, gradcheck, bench. Each returns its exit status."""
 
-import csv
-import io
 import json
 import sys
 from pathlib import Path
 
-import numpy as np
-
 from . import train as training
 from .checks import check_int
-from .data import (
-    binarize,
-    load_digits,
-    load_fashion_mnist,
-    load_mnist,
-    train_test_split,
-)
 from .estimators import bound_budget
 from .gradcheck import TOLERANCE, check, check_model
-from .optim import SGD, Adam
-from .storage import read_arrays, read_npz, write_text
+from .runs import DEFAULTS, EVALUATION_SAMPLES, load_data, say
+from .storage import read_npz
 from .vae import VAE
-
-# Every option of a run. Small data needs more and larger steps than MNIST to see as many gradients.
-DEFAULTS = {
-    "data": "digits", "latent": 2, "hidden": [128], "likelihood": "bernoulli", "eta": 1.0, "activation": "tanh",
-    "beta": 1.0, "bound": "elbo", "samples": 1, "epochs": 300, "batch_size": 100, "optimizer": "adam", "lr": 0.003, "binarize": "none", "seed": 0,
-}  # fmt: skip
-MNIST_DEFAULTS = {"epochs": 20, "lr": 0.001}
-EVALUATION_SAMPLES = 10  # of z per datum, for the figures of a finished run
-
-
-def load_data(options):
-    """X_train, X_test, y_test of a run; y_test may be None. Splits and test pixels do not change with the run.
-
-    Raises
-    ------
-    OSError, ValueError
-        If the data is not there or not usable.
-    """
-    name, categorical = options["data"], options["likelihood"].startswith("categorical")
-    if name in ("mnist", "fashion-mnist"):
-        load = load_mnist if name == "mnist" else load_fashion_mnist
-        (X_train, _), (X_test, y_test) = load("train"), load("test")
-    else:
-        X, y = load_digits() if name == "digits" else _load_npz(name)
-        if name == "digits" and categorical:
-            X = np.rint(16 * X).astype(np.int64)
-        X_train, X_test, _, y_test = train_test_split(X, np.zeros(len(X)) if y is None else y, test_size=0.2, seed=0)
-        y_test = None if y is None else y_test
-    if options["binarize"] == "dynamic":
-        X_test = binarize(X_test, training.stream(options["seed"], training.VALIDATION, 1))
-    return X_train, X_test, y_test
-
-
-def _load_npz(path):
-    arrays = read_arrays(path)
-    if "X" not in arrays or arrays["X"].ndim < 2:
-        raise ValueError(f"{path} must hold an array X of shape (N, D), and perhaps y; got {', '.join(arrays) or 'nothing'}")
-    X, y = arrays["X"], arrays.get("y")
-    if y is not None and y.shape != (len(X),):
-        raise ValueError(f"y in {path} must have shape ({len(X)},) like the rows of X, got {y.shape}")
-    return X.reshape(len(X), -1), y
-
-
-# ---- train ---------------------------------------------------------------------------------------
-
-
-def train(given, out, *, resume=False, overwrite=False, quiet=False):
-    """Train, keep a checkpoint after every epoch, and write model, history, summary and pictures.
-
-    Parameters
-    ----------
-    given : dict, the options that the user stated; the rest are defaults, or a resumed run's own
-    out : str or None, the run's folder
-    """
-    data = given.get("data", DEFAULTS["data"])
-    out = Path(out) if out else Path("runs") / Path(data).stem
-    checkpoint = out / "checkpoint.npz"
-    stored = _prepare(out, checkpoint, resume, overwrite)
-    if stored is None:
-        options = DEFAULTS | (MNIST_DEFAULTS if data.endswith("mnist") else {}) | given
-        X_train, X_test, y_test = load_data(options)
-        vae, optimizer, history = _new_vae(options, X_train), _new_optimizer(options), {}
-        training.save_checkpoint(checkpoint, vae, optimizer, history, options)
-    else:
-        vae, state, history, options = stored
-        options = _continue(options, given, out)
-        X_train, X_test, y_test = load_data(options)
-        optimizer = _new_optimizer(options)
-        optimizer.load_state_dict(state)
-
-    show = _Silent() if quiet else _Table(vae, X_train, X_test, options)
-    try:
-        history = _train(vae, X_train, X_test, optimizer, history, options, checkpoint, show)
-        summary = summarise(vae, X_train, X_test, history, options)
-        files = _write_results(out, vae, X_test, y_test, history, summary, options)
-    except KeyboardInterrupt as interrupt:
-        again = f"python -m tinyvae train --out {out} --resume"
-        _warn(f"interrupted; {checkpoint} holds epoch {vae.epoch}; go on with: {again}")
-        return 128 + (interrupt.args[0] if interrupt.args else 2)
-    show.summary(summary, files)
-    return 0
-
-
-def _train(vae, X_train, X_test, optimizer, history, options, checkpoint, show):
-    """The epochs that are missing, with a checkpoint after each; the history from the first epoch on."""
-
-    def joined(new):
-        return {name: history.get(name, []) + column for name, column in new.items()}
-
-    def on_epoch(vae, new):
-        training.save_checkpoint(checkpoint, vae, optimizer, joined(new), options)
-        show.epoch({name: column[-1] for name, column in new.items()})
-
-    new = vae.fit(
-        X_train, epochs=max(0, options["epochs"] - vae.epoch), batch_size=options["batch_size"], optimizer=optimizer,
-        X_val=X_test, binarize=None if options["binarize"] == "none" else options["binarize"],
-        progress=show.progress, on_epoch=on_epoch,
-    )  # fmt: skip
-    return joined(new)
-
-
-def _new_optimizer(options):
-    return {"adam": Adam, "sgd": SGD}[options["optimizer"]](options["lr"])
-
-
-def _prepare(out, checkpoint, resume, overwrite):
-    """Make the folder; the stored run to resume, or None for a new one."""
-    if resume and checkpoint.is_file():
-        return training.load_checkpoint(checkpoint)
-    if resume:
-        _warn(f"no checkpoint in {out}: training starts from the beginning")
-    elif not overwrite and any((out / name).exists() for name in ("checkpoint.npz", "model.npz")):
-        raise FileExistsError(f"{out} already holds a run: add --resume to go on, --overwrite to replace it, or choose another --out")
-    out.mkdir(parents=True, exist_ok=True)
-    for name in ("model.npz", "summary.json"):  # an old result must not pass for that of an unfinished run
-        (out / name).unlink(missing_ok=True)
-    return None
-
-
-def _continue(options, given, out):
-    """The stored options, with more epochs if asked; any other change would make it another run."""
-    changed = [name for name in given if name != "epochs" and given[name] != options[name]]
-    if changed:
-        what = ", ".join(f"{name} {options[name]} (got {given[name]})" for name in changed)
-        raise ValueError(f"the run in {out} was started with {what}: leave these options out, or choose another --out")
-    return options | {"epochs": given.get("epochs", options["epochs"])}
-
-
-def _new_vae(options, X):
-    likelihood = options["likelihood"]
-    if likelihood == "categorical" and options["data"] == "digits":
-        likelihood = "categorical:17"  # the grey levels that there are
-    return VAE(
-        X.shape[1], options["latent"], hidden=options["hidden"], likelihood=likelihood, eta=options["eta"],
-        activation=options["activation"], beta=options["beta"], bound=options["bound"], n_samples=options["samples"], seed=options["seed"],
-    )  # fmt: skip
-
-
-class _Silent:
-    """What --quiet shows: nothing."""
-
-    progress = False
-
-    def epoch(self, row):
-        pass
-
-    def summary(self, summary, files):
-        pass
-
-
-class _Table:
-    """What a person watching sees: at most some twenty lines of a table, then the summary."""
-
-    def __init__(self, vae, X_train, X_test, options):
-        self.progress = sys.stderr.isatty()
-        self.last = options["epochs"]
-        self.every = max(1, self.last // 20)
-        _say(f"{len(X_train)} training and {len(X_test)} test rows of {vae.n_features} pixels; {vae.theta.size} parameters")
-        _say("nats per datum     training (running mean)                        test")
-        terms = f"{'-ELBO':>10} {'reconstruction':>15} {'KL':>7}"
-        _say(f" epoch {terms}   {terms} {'seconds':>9}")
-
-    def epoch(self, row):
-        if row["epoch"] % self.every == 0 or row["epoch"] in (1, self.last):
-            terms = [f"{row[a]:>10.2f} {row[b]:>15.2f} {row[c]:>7.2f}" for a, b, c in _COLUMNS]
-            _say(f"{row['epoch']:>6} {terms[0]}   {terms[1]} {row['seconds']:>9.3f}")
-
-    def summary(self, summary, files):
-        _say(_summary_text(summary))
-        _say("wrote " + "\n      ".join(str(file) for file in files))
-
-
-_COLUMNS = ("neg_elbo", "reconstruction", "kl"), ("val_neg_elbo", "val_reconstruction", "val_kl")
-
-
-def summarise(vae, X_train, X_test, history, options):
-    """The figures of a finished run as a dict that JSON can hold; all in nats per datum of the test split."""
-    test = training.evaluate(vae, X_test, n_samples=EVALUATION_SAMPLES)
-    train, held_out = vae.scaled(X_train[:10_000]), vae.scaled(X_test[:10_000])
-    grey = vae.likelihood == "bernoulli" and bool(np.any((held_out > 0) & (held_out < 1)))
-    return {
-        "data": options["data"],
-        "epochs": vae.epoch,
-        "training_seconds": round(sum(history["seconds"]), 3) if history.get("seconds") else 0.0,
-        "n_train": len(X_train),
-        "n_test": len(X_test),
-        "neg_elbo": -test["elbo"],
-        "reconstruction": -test["log_px"],
-        "kl": test["kl"],
-        "active_units": training.active_units(vae, X_test),
-        "n_latent": vae.n_latent,
-        "independent_pixels": training.independent_pixels(vae.likelihood, train, held_out),
-        "grey_floor": training.grey_floor(held_out) if grey else None,
-        "unit": "nats per datum",
-        "options": options,
-    }
-
-
-def _summary_text(summary):
-    lines = [
-        f"test split, nats per datum, after {summary['epochs']} epochs in {summary['training_seconds']:.1f} s",
-        f"  -ELBO                {summary['neg_elbo']:10.2f}",
-        f"    reconstruction     {summary['reconstruction']:10.2f}",
-        f"    KL                 {summary['kl']:10.2f}",
-    ]
-    if summary["independent_pixels"] is not None:
-        lines.append(f"  independent pixels   {summary['independent_pixels']:10.2f}   the best model without a latent variable")
-    if summary["grey_floor"] is not None:
-        lines.append(f"  floor of grey pixels {summary['grey_floor']:10.2f}   no Bernoulli model can go below their entropy")
-    lines.append(f"  active units         {summary['active_units']:7d} of {summary['n_latent']}")
-    return "\n".join(lines)
-
-
-def _write_results(out, vae, X_test, y_test, history, summary, options):
-    """Write a finished run's files and return their paths."""
-    model, table, text = out / "model.npz", out / "history.csv", out / "summary.json"
-    columns = io.StringIO(newline="")
-    writer = csv.writer(columns, lineterminator="\n")
-    writer.writerow(history)
-    writer.writerows(zip(*history.values()))
-    write_text(table, columns.getvalue())
-    pictures = _draw(out, vae, X_test, y_test, history)
-    vae.save(model, options=options)
-    write_text(text, json.dumps(summary, indent=2) + "\n")
-    return [model, table, text, *pictures]
-
-
-def _draw(out, vae, X_test, y_test, history):
-    from . import plots  # matplotlib takes longer to import than a small model to train
-
-    few = X_test[:: max(1, len(X_test) // 12)][:12]
-    shown = vae.scaled(few)
-    mu = vae.transform(X_test)
-    kl = training.kl_by_dimension(vae, X_test)
-    jobs = {
-        "learning_curves": (plots.learning_curves, history),
-        "reconstructions": (plots.reconstructions, shown, vae.reconstruct(few)),
-        "samples": (plots.image_grid, vae.sample(64, mean=True), 8),
-        "latent": (plots.latent_scatter, mu, y_test),
-        "manifold": (plots.manifold_grid, vae.decode),
-        "kl_by_dimension": (plots.kl_bars, kl),
-    }
-    if vae.n_latent != 2:
-        del jobs["manifold"]
-    if vae.n_latent == 1:
-        del jobs["latent"]
-    sizes = {"reconstructions": (10, 2.6), "samples": (7, 7), "manifold": (7.5, 7.5), "latent": (8, 6.5)}
-    for name, (draw, *args) in jobs.items():
-        options = {"samples": {"title": "E[x|z] for z from the prior"}}.get(name, {})
-        plots.save(out / f"{name}.png", draw, *args, size=sizes.get(name, (8, 5)), **options)
-    return [out / f"{name}.png" for name in jobs]
-
-
-# ---- evaluate, sample, gradcheck, bench ---------------------------------------------------------------
 
 
 def _finished_run(run):
     path = Path(run) / "model.npz"
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"{run} is no folder of a run: train one with python -m tinyvae train --out {run}")
     if not path.is_file() and (Path(run) / "checkpoint.npz").is_file():
         raise FileNotFoundError(f"{run} holds an unfinished run: go on with python -m tinyvae train --out {run} --resume")
     meta, _ = read_npz(path)
@@ -299,17 +36,17 @@ def evaluate(run, as_json=False, nll=False, samples=5000, rows=1000):
         show = sys.stderr.isatty() and not as_json
         result |= bound_budget(vae, X_test[:rows], n_samples=samples, progress=show)
     if as_json:
-        _say(json.dumps(result))
+        say(json.dumps(result))
         return 0
-    _say(f"{len(X_test)} test rows, nats per datum; {result.pop('active_units')} of {vae.n_latent} latent units active")
+    say(f"{len(X_test)} test rows, nats per datum; {result.pop('active_units')} of {vae.n_latent} latent units active")
     for name in ("elbo", "log_px", "kl"):
-        _say(f"  {name:<22} {result[name]:10.4f}")
+        say(f"  {name:<22} {result[name]:10.4f}")
     if nll:
-        _say(f"first {min(rows, len(X_test))} of them: from the ELBO (k = 1) to log p(x)")
+        say(f"first {min(rows, len(X_test))} of them: from the ELBO (k = 1) to log p(x)")
         for k, bound in result["bounds"].items():
-            _say(f"  bound of {k:>4} samples  {bound:10.4f}")
+            say(f"  bound of {k:>4} samples  {bound:10.4f}")
         error = f"+- {result['nll_error']:.2f} over the data"
-        _say(f"  log p by {samples:>5} samples {-result['nll']:9.4f}  {error}; median effective sample size {result['ess']:.0f}")
+        say(f"  log p by {samples:>5} samples {-result['nll']:9.4f}  {error}; median effective sample size {result['ess']:.0f}")
     return 0
 
 
@@ -321,7 +58,7 @@ def sample(run, n, out, *, draws=False, seed=None):
     images = vae.sample(check_int("n", n, 1), seed, mean=not draws)
     title = f"{'x ~ p(x|z)' if draws else 'E[x|z]'} for z from the prior"
     plots.save(out, plots.image_grid, images, size=(7, 7), title=title)
-    _say(f"wrote {out}")
+    say(f"wrote {out}")
     return 0
 
 
@@ -337,15 +74,15 @@ def gradcheck(names=()):
     if unknown:
         known = ", ".join(job for job in jobs if ":" not in job)
         raise ValueError(f"no pair or model is called {', '.join(unknown)}; the pairs are {known}; or take model")
-    _say(f"{'':<42} {'rel. error':>10}    central differences in float64, at most {TOLERANCE:g}")
+    say(f"{'':<42} {'rel. error':>10}    central differences in float64, at most {TOLERANCE:g}")
     wrong = 0
     for name, job in jobs.items():
         if not names or any(_named(wanted, name) for wanted in names):
             report = job()
             wrong += not report.ok
-            _say(f"{name:<42} {report.error:>10.1e}    {'ok' if report.ok else 'WRONG'}")
+            say(f"{name:<42} {report.error:>10.1e}    {'ok' if report.ok else 'WRONG'}")
             if not report.ok:
-                _say(str(report))
+                say(str(report))
     return 1 if wrong else 0
 
 
@@ -360,22 +97,9 @@ def bench():
     from .bench import BATCH
     from .bench import bench as measure
 
-    _say(f"one training step, batch {BATCH}, float32; medians of ratios measured in turns")
+    say(f"one training step, batch {BATCH}, float32; medians of ratios measured in turns")
     for row in measure():
-        _say(f"{row['sizes']:>16}: {row['tinyvae']:.2f} ms, {row['products_ratio']:.2f} times its bare matrix products")
+        say(f"{row['sizes']:>16}: {row['tinyvae']:.2f} ms, {row['products_ratio']:.2f} times its bare matrix products")
         if "torch" in row:
-            _say(f"{'':>16}  PyTorch eager takes {row['torch_ratio']:.2f} times as long")
+            say(f"{'':>16}  PyTorch eager takes {row['torch_ratio']:.2f} times as long")
     return 0
-
-
-def _say(text):
-    try:
-        from tqdm import tqdm
-
-        tqdm.write(text, file=sys.stdout)  # does not tear a progress bar apart
-    except BrokenPipeError:
-        pass
-
-
-def _warn(text):
-    print(f"tinyvae: {text}", file=sys.stderr)

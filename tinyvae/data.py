@@ -151,13 +151,18 @@ def load_idx(path):
         length = header + (length - header) * n
     if len(raw) != length:
         raise ValueError(f"{path} must be {length} bytes long for shape {shape}, got {len(raw)}: fetch it again")
-    return np.frombuffer(raw, dtype, offset=header).reshape(shape).astype(dtype.newbyteorder("="))
+    try:
+        return np.frombuffer(raw, dtype, offset=header).reshape(shape).astype(dtype.newbyteorder("="))
+    except ValueError as error:  # more dimensions or larger ones than NumPy has
+        raise ValueError(f"{path} states the shape {shape}, which is no array ({error}): fetch it again") from None
 
 
 def _find(dataset, part, path):
     """The file's path: in `path`, else under $TINYVAE_DATA, else in the cache, else downloaded."""
     name = FILES[part]
     if path is not None:
+        if not (Path(path) / name).is_file():
+            raise FileNotFoundError(f"{path} must be a folder that holds {name} of {dataset}: put it there, or leave path out")
         return Path(path) / name
     if os.environ.get(ENVIRONMENT):
         file = Path(os.environ[ENVIRONMENT]) / dataset / name
@@ -215,12 +220,14 @@ def binarize(X, rng):
     [0. 1. 0.]
     """
     X = np.asarray(X)
+    if X.dtype.kind not in "buif":
+        raise TypeError(f"X must hold real numbers, got dtype {X.dtype}")
     dtype = np.dtype(np.float64 if X.dtype == np.float64 else np.float32)
     u = np.random.default_rng(rng).random(X.shape, dtype=dtype)
     if X.dtype == np.uint8:
         return (255 * u < X).astype(dtype)
     if X.size and not (X.min() >= 0 and X.max() <= 1):
-        raise ValueError(f"X must lie in [0, 1], got values from {X.min():g} to {X.max():g}: divide by 255")
+        raise ValueError(f"X must lie in [0, 1], got values from {X.min():g} to {X.max():g}: divide pixels by 255")
     return (u < X).astype(dtype)
 
 
@@ -244,14 +251,16 @@ def train_test_split(X, y=None, *, test_size=0.2, seed=0):
     >>> len(a), len(b), sorted([*a, *b]) == list(range(10))
     (7, 3, True)
     """
-    share = check_number("test_size", test_size, above=0, below=1)
+    share, X = check_number("test_size", test_size, above=0, below=1), np.asarray(X)
+    if y is not None and len(y) != len(X):
+        raise ValueError(f"y must have as many rows as X, {len(X)}, got {len(y)}")
     n_test = round(share * len(X))
     if not 0 < n_test < len(X):
         raise ValueError(f"test_size {share} of {len(X)} rows leaves one part empty: give more rows")
     order = np.random.default_rng(check_int("seed", seed, 0)).permutation(len(X))
     test, train = order[:n_test], order[n_test:]
     parts = X[train], X[test]
-    return parts if y is None else (*parts, y[train], y[test])
+    return parts if y is None else (*parts, np.asarray(y)[train], np.asarray(y)[test])
 
 
 def synthetic(name, n=1000, seed=0):

@@ -47,6 +47,7 @@ def bernoulli_forward(logits, x):
     >>> print(log_px.round(6))
     [-0.693147]
     """
+    x = np.asarray(x, logits.dtype)
     cache = logits, x
     log_p = x * logits
     log_p -= softplus(logits)
@@ -78,7 +79,7 @@ def gaussian_forward(mean, x, eta):
     log_px : ndarray of shape (N,), in nats
     cache : what `gaussian_backward` needs
     """
-    r = x - mean
+    r, eta = x - mean, float(eta)
     cache = r, eta
     return -(r * r / eta + math.log(eta) + LOG_2PI).sum(-1) / 2, cache
 
@@ -95,7 +96,7 @@ def gaussian_scalar_forward(mean, x, log_eta):
     Its optimum is eta = the mean squared error (arXiv:2006.13202). Shapes are those of `gaussian`;
     log_eta has shape ().
     """
-    r = x - mean
+    r, log_eta = x - mean, np.asarray(log_eta, mean.dtype)
     precision = np.exp(-log_eta)
     cache = r, precision
     return -(r * r * precision + log_eta + LOG_2PI).sum(-1) / 2, cache
@@ -169,14 +170,15 @@ def categorical_forward(logits, x):
     """
     top = logits.max(-1, keepdims=True)
     log_p = logits - top - np.log(np.exp(logits - top).sum(-1, keepdims=True))
-    onehot = np.arange(logits.shape[-1]) == x[..., None]
-    cache = log_p, onehot
-    return np.where(onehot, log_p, 0).sum((-2, -1), dtype=logits.dtype), cache
+    classes = np.broadcast_to(x.astype(np.intp)[..., None], (*log_p.shape[:-1], 1))
+    cache = log_p, classes
+    return np.take_along_axis(log_p, classes, -1).sum((-2, -1)), cache
 
 
 def categorical_backward(dlog_px, cache):
     """dlogits = dlog_px (onehot(x) - softmax(l))        dlogits (N, D, C)              [CAT.2]"""
-    log_p, onehot = cache
+    log_p, classes = cache
+    onehot = np.arange(log_p.shape[-1]) == classes
     return dlog_px[..., None, None] * (onehot - np.exp(log_p))
 
 
@@ -186,16 +188,7 @@ def categorical_backward(dlog_px, cache):
 def laplace_forward(mean, x, eta):
     """log p(x|z) = -sum_d |x - mean| / b + ln 2b,  b = sqrt(eta / 2)                     [LAP.1]
 
-    Parameters
-    ----------
-    mean, x : ndarrays of shape (N, D)
-    eta : float
-        The variance, as in `gaussian`; the scale is b = sqrt(eta / 2).
-
-    Returns
-    -------
-    log_px : ndarray of shape (N,), in nats
-    cache : what `laplace_backward` needs
+    eta is the variance, as in `gaussian`, whose shapes these are; the scale is b = sqrt(eta / 2).
     """
     b = math.sqrt(eta / 2)
     r = x - mean
@@ -236,6 +229,7 @@ def continuous_bernoulli_forward(logits, x):
     """
     a = np.maximum(np.abs(logits), 1e-7)  # C is even in l; an error of 1e-15 in place of 0/0
     log_C = np.log(a / np.tanh(a / 2))
+    x = np.asarray(x, logits.dtype)
     cache = logits, x
     return (x * logits - softplus(logits) + log_C).sum(-1), cache
 
@@ -276,7 +270,7 @@ class Likelihood(NamedTuple):
     constant : X -> the best output that ignores z, where it has a closed form
     outputs : decoder outputs per pixel; if several, out has the shape (N, D, outputs)
     own : "eta" if the pair takes a fixed variance, "log_eta" if it learns one, else ""
-    top : the largest value of x; the encoder sees x / top
+    n_classes : 0, or the number of classes if x counts them: uint8 is then no pixel to scale, the encoder sees x / (n_classes - 1)
     """
 
     forward: Callable
@@ -287,7 +281,7 @@ class Likelihood(NamedTuple):
     constant: Callable | None = None
     outputs: int = 1
     own: str = ""
-    top: int = 1
+    n_classes: int = 0
 
 
 def _check_unit_interval(X):
@@ -322,6 +316,17 @@ def _bernoulli_constant(X):
     return np.log(p / (1 - p))
 
 
+def _continuous_bernoulli_constant(X):
+    """The logits whose E[x] is the mean of the pixels, by bisection; within +-50, for a pixel that never varies has none."""
+    high = np.full(X.shape[1], 50.0)
+    low = -high
+    for _ in range(60):
+        middle = (low + high) / 2
+        too_high = continuous_bernoulli_mean(middle) > X.mean(0)
+        low, high = np.where(too_high, low, middle), np.where(too_high, middle, high)
+    return middle
+
+
 def _categorical(n_classes):
     def mean(logits):
         p = np.exp(logits - logits.max(-1, keepdims=True))
@@ -336,7 +341,7 @@ def _categorical(n_classes):
 
     return Likelihood(
         categorical_forward, categorical_backward, mean, sample,
-        lambda X: _check_classes(X, n_classes), constant, outputs=n_classes, top=n_classes - 1,
+        lambda X: _check_classes(X, n_classes), constant, outputs=n_classes, n_classes=n_classes,
     )  # fmt: skip
 
 
@@ -357,8 +362,8 @@ LIKELIHOODS = {
     ),
     "gaussian_diagonal": Likelihood(
         gaussian_diagonal_forward, gaussian_diagonal_backward, lambda out: out[..., 0],
-        lambda out, rng: _gaussian_sample(out[..., 0], rng, ETA_FLOOR + np.exp(out[..., 1])),
-        constant=lambda X: np.stack([X.mean(0), np.log(X.var(0) + 1e-9)], axis=-1), outputs=2,
+        lambda out, rng: _gaussian_sample(out[..., 0], rng, ETA_FLOOR + np.exp(np.minimum(out[..., 1], 80))),
+        constant=lambda X: np.stack([X.mean(0), np.log(np.maximum(X.var(0) - ETA_FLOOR, 1e-9))], axis=-1), outputs=2,
     ),
     "categorical": _categorical(256),
     "laplace": Likelihood(
@@ -368,7 +373,7 @@ LIKELIHOODS = {
     ),
     "continuous_bernoulli": Likelihood(
         continuous_bernoulli_forward, continuous_bernoulli_backward, continuous_bernoulli_mean,
-        _continuous_bernoulli_sample, _check_unit_interval,
+        _continuous_bernoulli_sample, _check_unit_interval, _continuous_bernoulli_constant,
     ),
 }  # fmt: skip
 
@@ -389,6 +394,6 @@ def get(name):
     kind, _, classes = str(name).partition(":")
     if kind == "categorical" and classes.isdecimal() and int(classes) >= 2:
         return _categorical(int(classes))
-    if name not in LIKELIHOODS:
+    if not isinstance(name, str) or name not in LIKELIHOODS:
         raise ValueError(f"likelihood must be one of {', '.join(LIKELIHOODS)} or categorical:C; got {name!r}")
     return LIKELIHOODS[name]

@@ -43,7 +43,7 @@ class SGD:
 
     def state_dict(self):
         """What a checkpoint must keep, as a dict of arrays; empty before the first step."""
-        return {} if self.v is None else {"v": self.v}
+        return {} if self.v is None else {"v": self.v.copy()}
 
     def load_state_dict(self, state):
         """Take back what `state_dict` gave."""
@@ -108,7 +108,7 @@ class Adam:
 
     def state_dict(self):
         """What a checkpoint must keep, as a dict of arrays; empty before the first step."""
-        return {} if self.m is None else {"m": self.m, "v": self.v, "t": np.array(self.t)}
+        return {} if self.m is None else {"m": self.m.copy(), "v": self.v.copy(), "t": np.array(self.t)}
 
     def load_state_dict(self, state):
         """Take back what `state_dict` gave."""

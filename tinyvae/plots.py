@@ -5,6 +5,7 @@ P. Tol's muted set for classes), and no message is left to colour alone.
 """
 
 from math import ceil, isqrt
+from pathlib import Path
 from statistics import NormalDist
 
 import numpy as np
@@ -13,6 +14,7 @@ from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator
 
 BLUE, VERMILION, GREEN = "#0072B2", "#D55E00", "#009E73"
+DARK = {BLUE: "#003049", VERMILION: "#5C2700", GREEN: "#00382A"}  # for dashes upon a line of the same hue
 CLASSES = ["#332288", "#CC6677", "#117733", "#DDCC77", "#88CCEE", "#882255", "#44AA99", "#999933", "#AA4499", "#777777"]
 FONT = 15  # points on a figure 8 inches wide: read from the last row
 
@@ -21,6 +23,8 @@ def save(path, draw, *args, size=(8, 5), **options):
     """Draw one picture with a function of this module and write it to `path`, whole."""
     from .storage import replacing
 
+    if Path(path).suffix.lower() not in (".png", ".pdf", ".svg"):
+        raise ValueError(f"a picture must be a .png, .pdf or .svg file, got {path}")
     figure = Figure(figsize=size, dpi=120, layout="constrained")
     draw(*args, ax=figure.add_subplot(), **options)
     with replacing(path) as beside:
@@ -57,14 +61,14 @@ def learning_curves(history, ax=None):
     ----------
     history : dict of lists, as `VAE.fit` returns it, in nats per datum
     """
-    ax = _axes(ax, "epoch", "nats per datum", "-ELBO = reconstruction + KL")
+    ax = _axes(ax, "epoch", "nats per datum", "-ELBO = reconstruction + KL,  reconstruction = -log p(x|z)")
     curves = ("neg_elbo", "-ELBO", BLUE), ("reconstruction", "reconstruction", VERMILION), ("kl", "KL", GREEN)
     for name, label, colour in curves:
         ax.plot(history["epoch"], history[name], color=colour, lw=2.5, label=label)
         if "val_" + name in history:
-            ax.plot(history["epoch"], history["val_" + name], color="black", lw=1.2, ls=(0, (3, 2)))
+            ax.plot(history["epoch"], history["val_" + name], color=DARK[colour], lw=1.6, ls=(0, (3, 2)))
     if "val_neg_elbo" in history:
-        ax.plot([], [], color="black", lw=1.2, ls=(0, (3, 2)), label="on held-out data")
+        ax.plot([], [], color="black", lw=1.6, ls=(0, (3, 2)), label="on test data")
     ax.set_ylim(bottom=0)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.legend(fontsize=FONT - 2, frameon=False, loc="upper right", ncols=2)
@@ -121,6 +125,8 @@ def latent_scatter(mu, y=None, ax=None, dimensions=(0, 1)):
     dimensions : the two columns of mu to show
     """
     i, j = dimensions
+    if y is not None and len(np.unique(y)) > len(CLASSES):
+        y = None  # no classes but measurements: neither colours nor numerals could be told apart
     ax = _axes(ax, f"z{i + 1}", f"z{j + 1}", "Where the encoder puts the data: means of q(z|x)")
     if y is None:
         ax.scatter(mu[:, i], mu[:, j], s=28, alpha=0.7, color=BLUE, lw=0)
@@ -172,6 +178,6 @@ def kl_bars(kl, ax=None):
     ax.bar(range(len(kl)), np.asarray(kl)[order], color=GREEN)
     ax.set_xticks(range(len(kl)), [f"z{k + 1}" for k in order])
     if len(kl) > 20:
-        ax.set_xticks([])
-        ax.set_xlabel("latent dimension, sorted", fontsize=FONT)
+        ax.set_xticks(range(0, len(kl), 5), [f"z{k + 1}" for k in order[::5]])
+        ax.set_xlabel("latent dimension, sorted (every fifth is named)", fontsize=FONT)
     return ax

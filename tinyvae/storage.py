@@ -2,7 +2,9 @@
 
 import contextlib
 import json
+import lzma
 import os
+import struct
 import zipfile
 import zlib
 from pathlib import Path
@@ -16,6 +18,8 @@ FORMAT, VERSION = "tinyvae", 1
 def replacing(path):
     """A path beside `path` to write to; renamed onto `path` when the block ends well, else removed."""
     path = Path(path)
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"{path} cannot be written: the folder {path.parent} does not exist, make it first")
     beside = path.with_name(f".{path.stem}.part{path.suffix}")
     try:
         yield beside
@@ -47,12 +51,12 @@ def read_arrays(path):
     ValueError
         If it is damaged or no npz file.
     """
-    damaged = (ValueError, EOFError, zipfile.BadZipFile, zlib.error, MemoryError, NotImplementedError, SyntaxError)
+    damaged = (ValueError, EOFError, zipfile.BadZipFile, zlib.error, MemoryError, RuntimeError, SyntaxError)
     try:
         with open(path, "rb") as file, np.load(file, allow_pickle=False) as npz:
             return {name: npz[name] for name in npz.files}
-    except (*damaged, AttributeError, TypeError) as error:  # a bare array has no names, an odd header no type
-        raise ValueError(f"{path} is damaged or not an npz file ({type(error).__name__}): make it again") from None
+    except (*damaged, lzma.LZMAError, struct.error, AttributeError, TypeError) as error:  # a bare array has no names, an odd header no type
+        raise ValueError(f"{path} is damaged or not an npz file of plain arrays ({type(error).__name__}): make it again") from None
 
 
 def read_npz(path):
@@ -73,7 +77,7 @@ def read_npz(path):
         form = None
     if form != FORMAT:
         raise ValueError(f"{path} is not a tinyvae file: it has no meta entry that names the format {FORMAT!r}")
-    if version != VERSION:
+    if version is True or version != VERSION:
         raise ValueError(
             f"{path} has format version {version!r}, this tinyvae reads version {VERSION}: "
             "train again, or load it with the tinyvae that wrote it"

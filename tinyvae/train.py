@@ -74,14 +74,14 @@ def fit(
     FloatingPointError
         If the loss becomes infinite or NaN; theta is then as after the last good epoch.
     """
-    X = vae.check_data(X)
-    X_val = None if X_val is None else vae.check_data(X_val)
+    X, X_val = check_run(vae, X, X_val, binarize, schedule)
     epochs, batch_size = check_int("epochs", epochs, 0), check_int("batch_size", batch_size, 1)
     seed = vae.seed if seed is None else check_int("seed", seed, 0)
-    _check_options(vae, binarize, schedule)
     if binarize and X_val is not None:
         X_val = draw_pixels(X_val, stream(seed, VALIDATION, 1))
     optimizer = Adam() if optimizer is None else optimizer
+    if isinstance(optimizer, type) or not hasattr(optimizer, "step"):
+        raise TypeError(f"optimizer must be an Adam(...) or SGD(...), got {optimizer!r}")
     history = {name: [] for name in COLUMNS if X_val is not None or not name.startswith("val_")}
 
     keep_freed_memory()
@@ -123,9 +123,13 @@ def train_epoch(vae, X, batch_size, optimizer, binarize, schedule, seed, bar):
             t = vae.epoch + step * batch_size / len(X)
             weights = schedule(t, float(log_px.mean()), float(kl.mean())) if schedule else None
             dtheta = vae.loss_backward(1, cache, weights)
-        optimizer.step(vae.theta, dtheta)
+            optimizer.step(vae.theta, dtheta)
         totals += len(x) * float(loss), log_px.sum(dtype=float), kl.sum(dtype=float)
         bar.update()
+    with np.errstate(over="ignore", invalid="ignore"):  # the last step has not been tried yet
+        loss, (log_px, *_) = vae.loss_forward(x, eps)
+    if not np.isfinite(loss):
+        _refuse_divergence(vae, log_px)
     return (totals / len(X)).tolist()
 
 
@@ -157,18 +161,20 @@ def active_units(vae, X, threshold=0.01):
     return int((vae.transform(X).var(0) > threshold).sum())
 
 
-def independent_pixels(likelihood, X_train, X_test):
+def independent_pixels(likelihood, X_train, X_test, eta=1.0):
     """-log p of X_test, in nats per datum, under the best model without a latent variable.
 
-    Every pixel has its own constant parameters, fitted to X_train. None where they have no closed form.
+    Every pixel has its own constant parameters, fitted to X_train; a fixed variance stays the model's eta.
     """
     px = likelihoods.get(likelihood)
-    if px.constant is None:
-        return None
     out = px.constant(X_train)
-    eta = np.mean((X_train - out) ** 2, dtype=float) if px.own else None  # the best variance, fixed or learned
-    own = {"": (), "eta": (eta,), "log_eta": (np.log(eta),)}[px.own] if px.own else ()
-    return -float(np.mean(px.forward(out, X_test, *own)[0], dtype=float))
+    own = () if not px.own else (eta,) if px.own == "eta" else (np.log(np.mean((X_train - out) ** 2, dtype=float)),)
+    rows = max(1, 1000 // px.outputs)
+    total = 0.0
+    for i in range(0, len(X_test), rows):
+        x = X_test[i : i + rows]
+        total += px.forward(np.broadcast_to(out, (len(x), *out.shape)), x, *own)[0].sum(dtype=float)
+    return -float(total) / len(X_test)
 
 
 def grey_floor(X):
@@ -179,8 +185,11 @@ def grey_floor(X):
     >>> print(round(grey_floor(np.array([[0.0, 1.0, 0.5]])), 6))
     0.693147
     """
-    p = np.clip(np.asarray(X, dtype=float), 1e-300, 1 - 2**-53)
-    return float(-(p * np.log(p) + (1 - p) * np.log1p(-p)).sum(1).mean())
+    total = 0.0
+    for i in range(0, len(X), 1000):
+        p = np.clip(np.asarray(X[i : i + 1000], dtype=float), 1e-300, 1 - 2**-53)
+        total -= (p * np.log(p) + (1 - p) * np.log1p(-p)).sum()
+    return float(total / len(X))
 
 
 # ---- checkpoints ---------------------------------------------------------------------------------
@@ -200,22 +209,28 @@ def load_checkpoint(path):
     meta, arrays = read_npz(path)
     vae = VAE._from_file(path, meta, arrays)
     state = {name.removeprefix("optimizer."): a for name, a in arrays.items() if name.startswith("optimizer.")}
-    try:
-        return vae, state, meta["history"], meta["options"]
-    except KeyError as error:
-        raise ValueError(f"{path} is a model, not a checkpoint: it lacks {error}") from None
+    history, options = meta.get("history"), meta.get("options")
+    if history is None or options is None:
+        raise ValueError(f"{path} is a model, not a checkpoint: it lacks the history and the options of a run")
+    whole = all(state[name].shape == vae.theta.shape for name in state if name != "t")
+    if not whole or any(len(column) != vae.epoch for column in history.values()):
+        raise ValueError(f"{path} is damaged: optimizer or history do not fit theta and epoch {vae.epoch}; start again")
+    return vae, state, history, options
 
 
 # ---- small print ---------------------------------------------------------------------------------
 
 
-def _check_options(vae, binarize, schedule):
+def check_run(vae, X, X_val=None, binarize=None, schedule=None):
+    """X and X_val, or the ValueError or TypeError that training would stop with before its first step."""
+    X, X_val = vae.check_data(X), None if X_val is None else vae.check_data(X_val)
     if binarize is not None:
         check_choice("binarize", binarize, ("dynamic",))
         if not vae.likelihood.endswith("bernoulli"):
             raise ValueError(f"binarize draws pixels 0 and 1, for a Bernoulli likelihood; got {vae.likelihood!r}")
     if schedule is not None and vae.bound == "iwae":
         raise ValueError("schedule must be None with bound='iwae', which has no KL term to weigh")
+    return X, X_val
 
 
 def _refuse_divergence(vae, log_px):

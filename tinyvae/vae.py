@@ -104,8 +104,9 @@ class VAE:
             raise ValueError(f"beta must be 1 with bound='iwae', which has no KL term to weigh; got {beta}")
         self.n_samples = check_int("n_samples", n_samples, 1)
         self.seed = check_int("seed", seed, 0)
-        self.dtype = np.dtype(check_choice("dtype", str(dtype), ("float32", "float64")))
-        self.top, self.out_shape = self.px.top, (self.n_features, self.px.outputs)[: 1 + (self.px.outputs > 1)]
+        name = dtype if isinstance(dtype, str) else np.dtype(dtype).name
+        self.dtype = np.dtype(check_choice("dtype", name, ("float32", "float64")))
+        self.out_shape = (self.n_features, self.px.outputs)[: 1 + (self.px.outputs > 1)]
         self.encoder, self.decoder, self.shapes = _architecture(self.n_features, self.n_latent, self.hidden, self.px)
         self.theta = np.zeros(count(self.shapes), self.dtype)
         self.epoch = 0
@@ -131,6 +132,8 @@ class VAE:
 
     def views(self, flat):
         """The same names over any vector of the length of `theta`, a gradient for example."""
+        if np.shape(flat) != (count(self.shapes),):
+            raise ValueError(f"flat must have the shape of theta, ({count(self.shapes)},), got {np.shape(flat)}")
         return views(flat, self.shapes)
 
     def own(self, params):
@@ -183,7 +186,7 @@ class VAE:
 
     def _check_eps(self, eps, n):
         eps = np.asarray(eps, self.dtype)
-        if eps.ndim not in (2, 3) or eps.shape[-2:] != (n, self.n_latent):
+        if eps.ndim not in (2, 3) or eps.shape[-2:] != (n, self.n_latent) or len(eps) == 0:
             wanted = f"({n}, {self.n_latent}) or (L, {n}, {self.n_latent})"
             raise ValueError(f"eps must have shape {wanted}, got {eps.shape}: draw it with rng.standard_normal")
         return eps.reshape(-1, n, self.n_latent)
@@ -192,7 +195,7 @@ class VAE:
         """X as it is, or a ValueError or TypeError: wrong shape or dtype, NaN, no rows, pixels outside the domain."""
         X = check_matrix("X", X, self.n_features)
         if self._is_pixels(X):
-            if X.max() == 1:
+            if X.max() == 1 and X.mean() > 0.01:  # a dark image has fewer ones
                 raise ValueError(
                     "X is uint8, which is taken as pixels 0 to 255, but its largest value is 1: "
                     "pass binary pixels as X.astype('float32')"
@@ -202,7 +205,7 @@ class VAE:
         return X
 
     def _is_pixels(self, X):
-        return X.dtype == np.uint8 and self.top == 1
+        return X.dtype == np.uint8 and not self.px.n_classes
 
     def scaled(self, X):
         """Checked rows as the model computes with them: in its dtype, uint8 pixels scaled to [0, 1]."""
@@ -260,9 +263,9 @@ class VAE:
     def elbo_terms(self, X, rng=None, n_samples=1):
         """The two terms of the ELBO by themselves: (log_px, kl), each of shape (N,), in nats."""
         X, rng, L = self.check_data(X), self._rng(rng), check_int("n_samples", n_samples, 1)
-        parts = []
-        for i in range(0, len(X), CHUNK):
-            x = self.scaled(X[i : i + CHUNK])
+        parts, at_once = [], max(1, CHUNK // (L * self.px.outputs))
+        for i in range(0, len(X), at_once):
+            x = self.scaled(X[i : i + at_once])
             parts.append(elbo_terms_forward(x, self._noise(rng, L, len(x)), self.params, self)[0])
         log_px, kl = zip(*parts)
         return np.concatenate(log_px), np.concatenate(kl)

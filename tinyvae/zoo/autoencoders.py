@@ -1,0 +1,222 @@
+"""The auto-encoder family: linear, deep, denoising, sparse and contractive, with hand-written gradients.
+
+A code h = encoder(x), a reconstruction x_hat = decoder(h), squared error, and a penalty that keeps the code from being a
+copy (lectures D2, D3 and D4). None of them defines a distribution: that is what the VAE adds.
+"""
+
+import numpy as np
+
+from ..checks import check_choice, check_int, check_matrix, check_number
+from ..layers import sigmoid_backward, sigmoid_forward
+from ..mlp import ACTIVATIONS, mlp_backward, mlp_forward, mlp_init, mlp_shapes
+from ..optim import Adam
+from ..params import count, views
+from ..train import blas_threads, minibatches, stream
+
+
+def squared_error_forward(x_hat, x):
+    """error = sum_d (x_hat_d - x_d)^2                                                   [AE.1]
+
+    x_hat and x have shape (N, D), error (N,).
+    """
+    r = x_hat - x
+    cache = r
+    return (r * r).sum(-1), cache
+
+
+def squared_error_backward(derror, cache):
+    """dx_hat = 2 derror (x_hat - x)                              derror (N,), dx_hat (N, D)   [AE.2]"""
+    r = cache
+    return 2 * derror[..., None] * r
+
+
+def l1_forward(h):
+    """penalty = sum_j |h_j|                                          h (N, K), penalty (N,)      [ABS.1]"""
+    cache = h
+    return np.abs(h).sum(-1), cache
+
+
+def l1_backward(dpenalty, cache):
+    """dh = dpenalty sign(h), 0 at h = 0                              dh (N, K)                   [ABS.2]"""
+    h = cache
+    return dpenalty[..., None] * np.sign(h)
+
+
+def sparsity_forward(h, rho=0.05):
+    """penalty = sum_j KL(rho || mean over the batch of h_j), between Bernoullis; for codes h in (0, 1)   [SPARSE.1]
+
+    The mean couples the batch, so the penalty is one number: shape (), in nats, for h of shape (N, K).
+    """
+    mean = h.mean(0)
+    n = len(h)
+    cache = mean, rho, n
+    return np.sum(rho * np.log(rho / mean) + (1 - rho) * np.log((1 - rho) / (1 - mean))), cache
+
+
+def sparsity_backward(dpenalty, cache):
+    """dh = dpenalty (-rho / mean + (1 - rho) / (1 - mean)) / N, the same for every row           [SPARSE.2]
+
+    dpenalty has shape (), dh shape (N, K).
+    """
+    mean, rho, n = cache
+    dmean = dpenalty * ((1 - rho) / (1 - mean) - rho / mean)
+    return np.broadcast_to(dmean / n, (n, len(mean))).copy()
+
+
+def contractive_forward(h, W):
+    """penalty = ||J||^2 = sum_j (h_j (1 - h_j))^2 sum_i W_ij^2,  J = dh/dx for h = sigmoid(x W + b)   [CAE.1]
+
+    h has shape (N, K), W (D, K), penalty (N,). Source: Rifai et al., ICML 2011.
+    """
+    slope = h * (1 - h)
+    norm = (W * W).sum(0)
+    cache = h, slope, W, norm
+    return (slope * slope) @ norm, cache
+
+
+def contractive_backward(dpenalty, cache):
+    """Two paths: dW = 2 W sum_n dpenalty slope^2 directly, dh = 2 dpenalty slope (1 - 2h) norm through h   [CAE.2]
+
+    dpenalty has shape (N,), dh (N, K), dW (D, K).
+    """
+    h, slope, W, norm = cache
+    dh = 2 * dpenalty[..., None] * slope * (1 - 2 * h) * norm
+    dW = 2 * W * (dpenalty @ (slope * slope))
+    return dh, dW
+
+
+class AutoEncoder:
+    """An auto-encoder with squared error, and at most one way to regularise it.
+
+    Parameters
+    ----------
+    n_features, n_latent : int
+    hidden : sequence of int
+        Sizes of hidden layers; () with code="linear" is the linear auto-encoder, which spans the subspace of PCA.
+    activation : str, of the hidden layers
+    code : "linear" or "sigmoid", the encoder's last layer
+    noise : float
+        Standard deviation of the Gaussian noise on the input of a denoising auto-encoder.
+    penalty : None, "l1", "sparsity" (sigmoid code) or "contractive" (sigmoid code, no hidden layers)
+    weight : float, of the penalty
+    seed : int
+
+    Examples
+    --------
+    >>> from tinyvae import load_digits
+    >>> X, _ = load_digits()
+    >>> model = AutoEncoder(64, 2, hidden=(32,))
+    >>> history = model.fit(X, epochs=5)
+    >>> history[-1] < history[0], model.encode(X).shape
+    (True, (1797, 2))
+    """
+
+    def __init__(
+        self, n_features, n_latent, *, hidden=(), activation="tanh", code="linear", noise=0.0,
+        penalty=None, weight=0.1, seed=0,
+    ):  # fmt: skip
+        self.n_features, self.n_latent = check_int("n_features", n_features, 1), check_int("n_latent", n_latent, 1)
+        self.hidden = tuple(check_int("hidden", size, 1) for size in hidden)
+        self.activation = check_choice("activation", activation, ACTIVATIONS)
+        self.code = check_choice("code", code, ("linear", "sigmoid"))
+        self.noise, self.weight = check_number("noise", noise, at_least=0), check_number("weight", weight, at_least=0)
+        self.penalty, self.seed = penalty, check_int("seed", seed, 0)
+        if penalty is not None:
+            check_choice("penalty", penalty, ("l1", "sparsity", "contractive"))
+        if penalty in ("sparsity", "contractive") and code != "sigmoid":
+            raise ValueError(f"code must be 'sigmoid' for penalty {penalty!r}, got {code!r}")
+        if penalty == "contractive" and self.hidden:
+            raise ValueError(f"hidden must be () for the contractive penalty, got {self.hidden}: J is that of one layer")
+        n = len(self.hidden)
+        self.encoder = [f"encoder.{i}" for i in range(n)] + ["encoder.code"]
+        self.decoder = [f"decoder.{i}" for i in range(n)] + ["decoder.out"]
+        self.shapes = mlp_shapes(self.encoder, [self.n_features, *self.hidden, self.n_latent])
+        self.shapes |= mlp_shapes(self.decoder, [self.n_latent, *self.hidden[::-1], self.n_features])
+        self.theta = np.zeros(count(self.shapes))
+        rng = np.random.default_rng(self.seed)
+        for names in (self.encoder, self.decoder):
+            mlp_init(rng, self.params, names, self.activation)
+
+    @property
+    def params(self):
+        """Names to views of the flat vector `theta` (float64)."""
+        return views(self.theta, self.shapes)
+
+    def loss_forward(self, x, x_noisy):
+        """Mean over the batch of squared error + weight x penalty; x and x_noisy have shape (N, D)."""
+        a, encoder_cache = mlp_forward(x_noisy, self.params, self.encoder, self.activation)
+        h, code_cache = sigmoid_forward(a) if self.code == "sigmoid" else (a, None)
+        x_hat, decoder_cache = mlp_forward(h, self.params, self.decoder, self.activation)
+        error, error_cache = squared_error_forward(x_hat, x)
+        penalty, penalty_cache = self._penalty_forward(h)
+        cache = encoder_cache, code_cache, decoder_cache, error_cache, penalty_cache, error.shape
+        return error.mean() + self.weight * np.mean(penalty), cache
+
+    def loss_backward(self, dloss, cache):
+        """The same lines from last to first; the gradient has the shape of `theta`."""
+        encoder_cache, code_cache, decoder_cache, error_cache, penalty_cache, shape = cache
+        dtheta = np.zeros_like(self.theta)
+        dparams = views(dtheta, self.shapes)
+        dh, dW = self._penalty_backward(self.weight * dloss, penalty_cache, shape)
+        dx_hat = squared_error_backward(np.full(shape, dloss / shape[0]), error_cache)
+        dh = dh + mlp_backward(dx_hat, decoder_cache, dparams)
+        da = dh if code_cache is None else sigmoid_backward(dh, code_cache)
+        mlp_backward(da, encoder_cache, dparams, need_dx=False)
+        dparams["encoder.code.W"][...] += dW
+        return dtheta
+
+    def _penalty_forward(self, h):
+        if self.penalty == "l1":
+            return l1_forward(h)
+        if self.penalty == "sparsity":
+            return sparsity_forward(h)
+        if self.penalty == "contractive":
+            return contractive_forward(h, self.params["encoder.code.W"])
+        return 0.0, None
+
+    def _penalty_backward(self, dpenalty, cache, shape):
+        """(dh, dW) of the mean penalty; 0 where there is none."""
+        each = np.full(shape, dpenalty / shape[0])
+        if self.penalty == "l1":
+            return l1_backward(each, cache), 0
+        if self.penalty == "sparsity":
+            return sparsity_backward(dpenalty, cache), 0
+        if self.penalty == "contractive":
+            return contractive_backward(each, cache)
+        return 0, 0
+
+    def fit(self, X, *, epochs, batch_size=100, lr=0.003, decay=True):
+        """Train by Adam from the present theta, with a step size that falls linearly to zero if `decay`.
+
+        Returns
+        -------
+        list of the mean loss of every epoch
+        """
+        X = check_matrix("X", X, self.n_features).astype(np.float64)
+        epochs, batch_size, adam = check_int("epochs", epochs, 0), check_int("batch_size", batch_size, 1), Adam(lr)
+        history = []
+        with blas_threads(self, batch_size):
+            for epoch in range(epochs):
+                rng, total = stream(self.seed, 0, epoch), 0.0
+                adam.lr = lr * (1 - epoch / epochs) if decay else lr
+                for x in minibatches(X, batch_size, rng):
+                    x_noisy = x + self.noise * rng.standard_normal(x.shape) if self.noise else x
+                    loss, cache = self.loss_forward(x, x_noisy)
+                    adam.step(self.theta, self.loss_backward(1.0, cache))
+                    total += len(x) * loss
+                history.append(float(total / len(X)))
+        return history
+
+    def encode(self, X):
+        """Codes h of shape (N, K)."""
+        X = check_matrix("X", X, self.n_features).astype(np.float64)
+        h = mlp_forward(X, self.params, self.encoder, self.activation)[0]
+        return sigmoid_forward(h)[0] if self.code == "sigmoid" else h
+
+    def decode(self, H):
+        """Reconstructions of shape (N, D) from codes."""
+        return mlp_forward(check_matrix("H", H, self.n_latent), self.params, self.decoder, self.activation)[0]
+
+    def reconstruction_error(self, X):
+        """The mean squared distance of a datum to its reconstruction."""
+        return float(squared_error_forward(self.decode(self.encode(X)), np.asarray(X, dtype=np.float64))[0].mean())
