@@ -20,7 +20,8 @@ In the order in which data flows through a model (each NAME is a pair NAME_forwa
     exact                                              models whose answers are known
 """
 
-from . import exact
+import importlib
+
 from .bounds import (
     decode_backward,
     decode_forward,
@@ -86,6 +87,14 @@ from .vae import VAE
 
 __version__ = "0.1.0"
 
+
+def __getattr__(name):
+    """tinyvae.exact, imported when it is first asked for."""
+    if name == "exact":
+        return importlib.import_module("tinyvae.exact")
+    raise AttributeError(f"module 'tinyvae' has no attribute {name!r}")
+
+
 __all__ = [
     "SGD",
     "VAE",
@@ -110,7 +119,6 @@ __all__ = [
     "elbo_terms_forward",
     "encode_backward",
     "encode_forward",
-    "exact",
     "gaussian_backward",
     "gaussian_diagonal_backward",
     "gaussian_diagonal_forward",

@@ -88,7 +88,7 @@ class PPCA:
     """
 
     def __init__(self, n_components):
-        self.n_components = check_int("n_components", n_components, 1)
+        self.n_components, self._q = check_int("n_components", n_components, 1), None
 
     def fit(self, X):
         """Maximum likelihood in closed form: eta the mean trailing eigenvalue, W = U (Lambda - eta I)^(1/2)."""
@@ -103,7 +103,7 @@ class PPCA:
         X, rng = _checked(X, self.n_components), np.random.default_rng(seed)
         self.mean_, self.noise_variance_ = X.mean(0), float(X.var(0).mean())
         self.W_ = rng.standard_normal((X.shape[1], self.n_components)) * np.sqrt(self.noise_variance_)
-        self._q = np.zeros((len(X), self.n_components)), np.eye(self.n_components)  # the prior
+        self._q = None
         return self
 
     def em_step(self, X):
@@ -112,8 +112,8 @@ class PPCA:
         E: q becomes the exact posterior, and the bound meets log p(x). M: W and eta become the best for that q.
         Neither half can lower the bound, so log p never falls.
         """
-        X = _checked(X)
-        start = self.bound(X, *self._q)
+        X, K = _checked(X), self.n_components
+        start = self.bound(X, *(self._q or (np.zeros((len(X), K)), np.eye(K))))  # at first q is the prior
         self._q = mean, covariance = self.posterior(X)
         after_e = self.bound(X, mean, covariance)
         Xc, N = X - self.mean_, len(X)

@@ -8,7 +8,6 @@ A gradient check proves that backward matches forward. It cannot prove that forw
 mathematics of the lecture: for that see the tests of densities, samplers and exact models.
 """
 
-import inspect
 from typing import NamedTuple
 
 import numpy as np
@@ -174,6 +173,8 @@ def _as_tuple(value):
 
 
 def _input_names(forward, n):
+    import inspect  # here, because it takes long to import
+
     try:
         names = list(inspect.signature(forward).parameters)[:n]
     except (TypeError, ValueError):

@@ -31,6 +31,18 @@ def save(path, draw, *args, size=(8, 5), **options):
         figure.savefig(beside, bbox_inches="tight")
 
 
+def use_style():
+    """Set matplotlib's defaults for figures that are read from the last row: for notebooks."""
+    import matplotlib.pyplot as plt
+
+    colours = [BLUE, VERMILION, GREEN, "#E69F00", "#CC79A7", "#56B4E9", "black"]
+    plt.rcParams.update({
+        "figure.figsize": (8, 4.5), "figure.dpi": 72, "figure.constrained_layout.use": True, "font.size": FONT,
+        "axes.prop_cycle": plt.cycler(color=colours), "axes.spines.top": False, "axes.spines.right": False,
+        "lines.linewidth": 2.5, "legend.frameon": False,
+    })  # fmt: skip
+
+
 def _axes(ax, xlabel=None, ylabel=None, title=None):
     if ax is None:
         import matplotlib.pyplot as plt

@@ -2,11 +2,8 @@
 
 import contextlib
 import json
-import lzma
 import os
 import struct
-import zipfile
-import zlib
 from pathlib import Path
 
 import numpy as np
@@ -51,6 +48,10 @@ def read_arrays(path):
     ValueError
         If it is damaged or no npz file.
     """
+    import lzma  # these three here, because a fifth of the time to import the package would be theirs
+    import zipfile
+    import zlib
+
     damaged = (ValueError, EOFError, zipfile.BadZipFile, zlib.error, MemoryError, RuntimeError, SyntaxError)
     try:
         with open(path, "rb") as file, np.load(file, allow_pickle=False) as npz:
