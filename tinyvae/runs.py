@@ -95,8 +95,8 @@ def train(given, out, *, resume=False, overwrite=False, quiet=False):
         summary = summarise(vae, X_train, X_test, history, options)
         files = _write_results(out, vae, X_test, y_test, history, summary, options)
     except KeyboardInterrupt as interrupt:
-        again = f"python -m tinyvae train --out {out} --resume"
-        warn(f"interrupted; {checkpoint} holds epoch {vae.epoch}; go on with: {again}")
+        kept, again = training.load_checkpoint(checkpoint)[0].epoch, f"python -m tinyvae train --out {out} --resume"
+        warn(f"interrupted; {checkpoint} holds epoch {kept}; go on with: {again}")
         return 128 + (interrupt.args[0] if interrupt.args else 2)
     show.summary(summary, files)
     return 0
@@ -122,7 +122,10 @@ def _train(vae, X_train, X_test, optimizer, history, options, checkpoint, show):
 
 def _new_optimizer(options, state):
     optimizer = {"adam": Adam, "sgd": SGD}[options["optimizer"]](options["lr"])
-    optimizer.load_state_dict(state)
+    try:
+        optimizer.load_state_dict(state)
+    except KeyError as error:
+        raise ValueError(f"the checkpoint lacks {error} of the optimizer's state: start again with --overwrite") from None
     return optimizer
 
 
