@@ -139,7 +139,8 @@ def latent_scatter(mu, y=None, ax=None, dimensions=(0, 1)):
     i, j = dimensions
     if y is not None and len(np.unique(y)) > len(CLASSES):
         y = None  # no classes but measurements: neither colours nor numerals could be told apart
-    ax = _axes(ax, f"z{i + 1}", f"z{j + 1}", "Where the encoder puts the data: means of q(z|x)")
+    these = "" if mu.shape[1] == 2 else f", 2 of {mu.shape[1]} dimensions"
+    ax = _axes(ax, f"z{i + 1}", f"z{j + 1}", f"Where the encoder puts the data: means of q(z|x){these}")
     if y is None:
         ax.scatter(mu[:, i], mu[:, j], s=28, alpha=0.7, color=BLUE, lw=0)
     else:
