@@ -261,7 +261,10 @@ def blas_threads(vae, batch_size):
 
 
 def progress_bar(total, show, unit="step"):
-    """A tqdm bar, silent unless `show`."""
-    from tqdm.auto import tqdm
+    """A tqdm bar, silent unless `show`; without it the notebook's variant is not even looked for."""
+    if show:
+        from tqdm.auto import tqdm
+    else:
+        from tqdm import tqdm
 
     return tqdm(total=total, disable=not show, unit=unit, leave=False, dynamic_ncols=True)

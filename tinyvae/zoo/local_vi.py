@@ -23,6 +23,7 @@ from ..gaussian import (
 )
 from ..optim import Adam
 from ..params import count, views
+from ..train import blas_threads
 
 # ---- a Gaussian with full covariance, by its Cholesky factor ------------------------------------------
 
@@ -183,9 +184,10 @@ class LocalPosterior:
     def fit(self, steps=300, lr=0.05, n_samples=8):
         """Gradient ascent on the ELBO by Adam, with a step size that falls linearly to zero. Returns self."""
         adam = Adam(lr)
-        for i in range(check_int("steps", steps, 0)):
-            adam.lr = lr * (1 - i / steps)
-            adam.step(self.theta, -self.elbo_and_grad(self._noise(n_samples))[1])
+        with blas_threads(self.vae, len(self.x)):
+            for i in range(check_int("steps", steps, 0)):
+                adam.lr = lr * (1 - i / steps)
+                adam.step(self.theta, -self.elbo_and_grad(self._noise(n_samples))[1])
         return self
 
     def _noise(self, n_samples):
@@ -200,10 +202,11 @@ class LocalPosterior:
         """log p(x|z) - KL for every draw of z, of shape (n_samples, N)."""
         rng, (sample_forward, _, kl_of, _), q = np.random.default_rng(rng), self.family, list(self.params.values())
         own, parts = self.vae.own(self.vae.params), []
-        for _ in range(n_samples):
-            z, _ = sample_forward(*q, rng.standard_normal((1, *self.shapes["mu"])))
-            out, _ = decode_forward(z, self.vae.params, self.vae)
-            parts.append(self.vae.px.forward(out, self.x, *own)[0][0])
+        with blas_threads(self.vae, len(self.x)):
+            for _ in range(n_samples):
+                z, _ = sample_forward(*q, rng.standard_normal((1, *self.shapes["mu"])))
+                out, _ = decode_forward(z, self.vae.params, self.vae)
+                parts.append(self.vae.px.forward(out, self.x, *own)[0][0])
         return np.array(parts) - kl_of(*q)[0]
 
 
@@ -256,16 +259,17 @@ def two_step_learning(vae, X, *, epochs, steps=20, lr=0.05, decoder_lr=0.003, n_
     q : LocalPosterior, whose `q.vae` holds the learned decoder
     history : dict of lists, one entry per epoch: neg_elbo in nats per datum, seconds
     """
-    q, adam, decoder = LocalPosterior(vae, X, seed=seed), Adam(decoder_lr), Adam(lr)
+    q, learning, inference = LocalPosterior(vae, X, seed=seed), Adam(decoder_lr), Adam(lr)
     vae = q.vae
     history = {"neg_elbo": [], "seconds": []}
     for _ in range(check_int("epochs", epochs, 1)):
         start = time.perf_counter()
-        for _ in range(steps):  # 1. fit q
-            decoder.step(q.theta, -q.elbo_and_grad(q._noise(n_samples))[1])
-        dtheta = np.zeros_like(vae.theta)  # 2. update the decoder
-        elbo, _ = q.elbo_and_grad(q._noise(n_samples), vae.views(dtheta))
-        adam.step(vae.theta, -dtheta / len(q.x))
+        with blas_threads(vae, len(q.x)):
+            for _ in range(steps):  # 1. fit q
+                inference.step(q.theta, -q.elbo_and_grad(q._noise(n_samples))[1])
+            dtheta = np.zeros_like(vae.theta)  # 2. update the decoder
+            elbo, _ = q.elbo_and_grad(q._noise(n_samples), vae.views(dtheta))
+            learning.step(vae.theta, -dtheta / len(q.x))
         history["neg_elbo"].append(-float(elbo.mean()))
         history["seconds"].append(time.perf_counter() - start)
     return q, history
