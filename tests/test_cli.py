@@ -76,6 +76,16 @@ def test_evaluate_agrees_with_the_summary(run, capsys):
     assert main(["evaluate", str(run)]) == 0 and "nats" in capsys.readouterr().out
 
 
+def test_evaluate_nll_prints_the_bounds_in_order(run, capsys):
+    assert main(["evaluate", str(run), "--nll", "--samples", "60", "--rows", "30", "--json"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    bounds = [result["bounds"][k] for k in ("1", "5", "50")]
+    assert bounds == sorted(bounds) and bounds[-1] <= -result["nll"] + 1e-9 and 1 <= result["ess"] <= 60 and result["nll_error"] > 0
+    assert main(["evaluate", str(run), "--nll", "--samples", "60", "--rows", "30"]) == 0
+    text = capsys.readouterr().out
+    assert "bound of   50 samples" in text and "median effective sample size" in text and "first 30 of them" in text
+
+
 def test_sample_writes_a_picture(run, tmp_path):
     assert main(["sample", str(run), "-n", "5", "--out", str(tmp_path / "s.png"), "--draws"]) == 0
     assert (tmp_path / "s.png").read_bytes()[:4] == b"\x89PNG"

@@ -120,9 +120,23 @@ def test_gap_report_splits_the_gap_and_both_parts_are_non_negative():
     total = GridPosterior(vae).log_evidence(x) - LocalPosterior(vae, x, start="encoder").elbo(500)
     assert np.allclose(report.approximation + report.amortisation, total, atol=1e-9)
     assert (report.approximation > -4 * report.error[:, 0]).all() and (report.amortisation >= 0).all()
+    refined = LocalPosterior(vae, x, start="encoder").fit(300).elbo_samples(500)
+    amortised = LocalPosterior(vae, x, start="encoder").elbo_samples(500)
+    assert (refined - amortised).mean() > 0, "also before the better of the two is taken"
     assert 0.02 < report.approximation.mean() < 0.5 and 0.02 < report.amortisation.mean() < 1
     assert full.approximation.mean() < report.approximation.mean(), "a richer family leaves a smaller approximation gap"
     assert "approximation gap" in str(report) and "amortisation gap" in str(report)
+
+
+def test_gap_report_beyond_the_grid_counts_the_error_of_log_p():
+    vae = VAE(64, 5, hidden=(30,))
+    vae.fit(X_TRAIN, epochs=40, optimizer=Adam(3e-3), progress=False)
+    report = gap_report(vae, X_TEST[:15], steps=200, n_samples=400)
+    assert (report.approximation > -4 * report.error[:, 0]).all() and report.approximation.mean() > 0
+    sharp = PPCA(2).fit(X).to_vae()
+    sharp.eta = 1e-5
+    with pytest.raises(ValueError, match="narrower than a cell"):
+        GridPosterior(sharp).log_evidence(X[:1])
 
 
 def test_semi_amortised_refinement_starts_at_the_encoder_and_improves():
@@ -284,9 +298,14 @@ def test_free_bits_hold_the_kl_at_their_level():
 
 
 def test_constraint_meets_its_target_and_the_multiplier_moves():
-    schedule = schedules.Constraint(21.5, rate=0.002)
-    _, history = fitted(schedule, epochs=120)
-    assert abs(np.mean(history["reconstruction"][-10:]) - 21.5) < 0.3 and schedule.multiplier != 1
+    plain = np.mean(fitted(epochs=120)[1]["reconstruction"][-10:])
+    for target, above_one in ((plain - 1.5, True), (plain + 3.0, False)):
+        schedule = schedules.Constraint(target)
+        _, history = fitted(schedule, epochs=120)
+        assert abs(np.mean(history["reconstruction"][-10:]) - target) < 0.3
+        assert schedule.multiplier > 1.2 if above_one else schedule.multiplier < 0.8
+    with pytest.raises(TypeError, match="schedule must be a function"):
+        fitted("cyclic", epochs=1)
     with pytest.raises(ValueError, match="schedule must be None"):
         fitted(schedule, epochs=1, bound="iwae")
 

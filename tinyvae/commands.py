@@ -33,8 +33,7 @@ def evaluate(run, as_json=False, nll=False, samples=5000, rows=1000):
     result = training.evaluate(vae, X_test, n_samples=EVALUATION_SAMPLES)
     result["active_units"] = training.active_units(vae, X_test)
     if nll:
-        show = sys.stderr.isatty() and not as_json
-        result |= bound_budget(vae, X_test[:rows], n_samples=samples, progress=show)
+        result |= bound_budget(vae, X_test[:rows], n_samples=samples, progress=sys.stderr.isatty() and not as_json)
     if as_json:
         say(json.dumps(result))
         return 0
@@ -45,7 +44,7 @@ def evaluate(run, as_json=False, nll=False, samples=5000, rows=1000):
         say(f"first {min(rows, len(X_test))} of them: from the ELBO (k = 1) to log p(x)")
         for k, bound in result["bounds"].items():
             say(f"  bound of {k:>4} samples  {bound:10.4f}")
-        error = f"+- {result['nll_error']:.2f} over the data"
+        error = "" if result["nll_error"] is None else f"+- {result['nll_error']:.2f} over the data"
         say(f"  log p by {samples:>5} samples {-result['nll']:9.4f}  {error}; median effective sample size {result['ess']:.0f}")
     return 0
 

@@ -8,8 +8,9 @@ import numpy as np
 from .bounds import log_weight_terms_forward
 from .checks import check_int
 from .gaussian import gaussian_log_density_forward, kl_forward, reparameterize_forward
+from .machine import blas_threads, keep_freed_memory, progress_bar
 
-ROWS = 50  # data evaluated together; their encodings are shared by all samples
+ROWS = 50  # data evaluated together
 
 
 def standard_error(samples):
@@ -51,7 +52,7 @@ def naive_log_likelihood(vae, X, n_samples=1, rng=None):
     return log_mean_exp(log_px.astype(np.float64))
 
 
-def log_likelihood(vae, X, n_samples=5000, rng=None, chunk=2000, progress=False, return_ess=False):
+def log_likelihood(vae, X, n_samples=5000, rng=None, chunk=2000, progress=None, return_ess=False):
     """Importance-sampled log p(x) = log 1/L sum_l w_l,  w = p(x|z) p(z) / q(z|x),  z ~ q(z|x)         [IS.1]
 
     Unbiased inside the logarithm, so a lower bound on log p(x) in expectation, which tightens with L. The weights have a
@@ -65,9 +66,9 @@ def log_likelihood(vae, X, n_samples=5000, rng=None, chunk=2000, progress=False,
     n_samples : int, L
     rng : numpy.random.Generator or int; the model's seed unless given
     chunk : int
-        How many z are decoded at a time: bounds the memory.
-    progress : bool
-        Show a progress bar.
+        How many z are decoded at a time: bounds the memory. The result does not depend on it.
+    progress : bool, optional
+        Show a progress bar, with the median effective sample size; by default on work of more than a million z.
     return_ess : bool
         Also return the effective sample size (sum w)^2 / sum w^2 of every datum, from 1 to L.
 
@@ -75,49 +76,66 @@ def log_likelihood(vae, X, n_samples=5000, rng=None, chunk=2000, progress=False,
     -------
     log_px : ndarray of shape (N,), in nats (and ess, of the same shape)
     """
-    from .train import blas_threads, keep_freed_memory, progress_bar
-
     X, rng = vae.check_data(X), np.random.default_rng(vae.seed if rng is None else rng)
     L, chunk = check_int("n_samples", n_samples, 1), check_int("chunk", chunk, 1)
     keep_freed_memory()
-    parts = []
-    with blas_threads(vae, chunk), progress_bar(len(X), progress, unit="datum") as bar:
-        for start in range(0, len(X), ROWS):
-            x = vae.scaled(X[start : start + ROWS])
-            parts.append(_importance_sample(vae, x, L, rng, max(1, chunk // len(x))))
+    log_px, ess = np.empty(len(X)), np.empty(len(X))
+    show, rows = len(X) * L > 1_000_000 if progress is None else progress, min(ROWS, chunk)
+    with blas_threads(vae, chunk), progress_bar(len(X), show, unit="datum") as bar:
+        for start in range(0, len(X), rows):
+            part = slice(start, start + rows)
+            x = vae.scaled(X[part])
+            top, total, squares = np.full(len(x), -np.inf), 0.0, 0.0  # of exp(log_w - top), updated as top rises
+            for log_w in _log_weights(vae, x, L, rng, chunk):
+                old, top = top, np.maximum(top, log_w.max(0))
+                w, fall = np.exp(log_w - top), np.exp(old - top)
+                total, squares = total * fall + w.sum(0), squares * fall**2 + (w * w).sum(0)
+            log_px[part], ess[part] = top + np.log(total) - np.log(L), total**2 / squares
+            bar.set_postfix(median_ess=f"{np.median(ess[: start + len(x)]):.0f}", refresh=False)
             bar.update(len(x))
-    log_px, ess = np.concatenate(parts, axis=1)
     return (log_px, ess) if return_ess else log_px
 
 
-def bound_budget(vae, X, counts=(1, 5, 50), n_samples=5000, rng=None, progress=False):
-    """From the ELBO to log p(x): the mean k-sample bound for several k, then the NLL, in nats per datum.
-
-    Returns
-    -------
-    dict with "bounds" (k -> mean bound; k = 1 is the ELBO), "nll" (-log p(x) by n_samples), "nll_error" (its standard
-    error over the data), "ess" (the median effective sample size)
-    """
-    rng = np.random.default_rng(vae.seed if rng is None else rng)
-    repeats = {k: max(1, 100 // k) for k in counts}  # some hundred weights per datum: enough for a mean over the data
-    bounds = {
-        k: float(np.mean([log_likelihood(vae, X, k, rng) for _ in range(n)], dtype=float)) for k, n in repeats.items()
-    }
-    log_px, ess = log_likelihood(vae, X, n_samples, rng, progress=progress, return_ess=True)
-    error = float(standard_error(log_px)) if len(log_px) > 1 else float("nan")
-    return {"bounds": bounds, "nll": -float(log_px.mean()), "nll_error": error, "ess": float(np.median(ess))}
-
-
-def _importance_sample(vae, x, L, rng, at_once):
-    """log-mean-exp of L weights for every row and their effective sample size, (2, N), some samples at a time."""
-    params, log_w = vae.params, np.empty((L, len(x)))
+def _log_weights(vae, x, L, rng, chunk):
+    """L log weights for every row of x, in float64, some samples at a time, each of shape (n, N)."""
+    params, at_once = vae.params, max(1, chunk // (len(x) * vae.px.outputs))
     for start in range(0, L, at_once):
         n = min(at_once, L - start)
         eps = rng.standard_normal((n, len(x), vae.n_latent), dtype=vae.dtype)
         (log_px, log_ratio), _ = log_weight_terms_forward(x, eps, params, vae)
-        log_w[start : start + n] = log_px + log_ratio
-    w = np.exp(log_w - log_w.max(0))
-    return np.stack([log_mean_exp(log_w), w.sum(0) ** 2 / (w * w).sum(0)])
+        yield (log_px + log_ratio).astype(np.float64)
+
+
+def bound_budget(vae, X, counts=(1, 5, 50), n_samples=5000, rng=None, progress=None):
+    """From the ELBO to log p(x): the mean k-sample bound for several k, then the NLL, in nats per datum.
+
+    One set of n_samples weights per datum serves all: it is cut into groups of k, so the bounds are paired.
+
+    Returns
+    -------
+    dict with "bounds" (k -> mean bound, for the k up to n_samples; k = 1 is the ELBO), "nll" (-log p(x) by all
+    n_samples), "nll_error" (its standard error over the data, None for one datum), "ess" (the median effective sample size)
+    """
+    X, rng, L = vae.check_data(X), np.random.default_rng(vae.seed if rng is None else rng), check_int("n_samples", n_samples, 1)
+    counts, parts, all_px, all_ess = [k for k in counts if k <= L], [], [], []
+    show = len(X) * L > 1_000_000 if progress is None else progress
+    with blas_threads(vae, 2000), progress_bar(len(X), show, unit="datum") as bar:
+        for start in range(0, len(X), ROWS):
+            x = vae.scaled(X[start : start + ROWS])
+            log_w = np.concatenate(list(_log_weights(vae, x, L, rng, 2000)))
+            groups = {k: log_w[: L // k * k].reshape(L // k, k, len(x)).swapaxes(0, 1) for k in counts}
+            parts.append([log_mean_exp(groups[k]).mean(0) for k in counts])
+            w = np.exp(log_w - log_w.max(0))
+            all_px.append(log_mean_exp(log_w))
+            all_ess.append(w.sum(0) ** 2 / (w * w).sum(0))
+            bar.update(len(x))
+    log_px, bounds = np.concatenate(all_px), np.concatenate(parts, axis=1).mean(1)
+    return {
+        "bounds": {k: float(bound) for k, bound in zip(counts, bounds)},
+        "nll": -float(log_px.mean()),
+        "nll_error": float(standard_error(log_px)) if len(log_px) > 1 else None,
+        "ess": float(np.median(np.concatenate(all_ess))),
+    }
 
 
 def weights_have_finite_variance(posterior_precision, q_precision):

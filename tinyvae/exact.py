@@ -20,11 +20,19 @@ def _eigen(X):
     return mean, np.maximum(values[::-1], 0), vectors[:, ::-1].T
 
 
-def _checked(X, n_components=1):
+def _data(X, n_components):
+    """X for a fit, in float64; it must have at least as many columns as there are components."""
     X = check_matrix("X", X, np.shape(X)[-1] if np.ndim(X) == 2 else "D").astype(np.float64)
     if X.shape[1] < n_components:
         raise ValueError(f"n_components must be at most the number of columns, {X.shape[1]}, got {n_components}")
     return X
+
+
+def _more_data(model, X):
+    """X for a fitted model, in float64; it must have the columns of the data of the fit."""
+    if not hasattr(model, "mean_"):
+        raise ValueError(f"this {type(model).__name__} knows no parameters yet: call fit first")
+    return check_matrix("X", X, len(model.mean_)).astype(np.float64)
 
 
 class PCA:
@@ -56,7 +64,7 @@ class PCA:
 
     def fit(self, X):
         """Find the components of X, of shape (N, D)."""
-        X, K = _checked(X, self.n_components), self.n_components
+        X, K = _data(X, self.n_components), self.n_components
         self.mean_, self.eigenvalues_, vectors = _eigen(X)
         self.components_, self.explained_variance_ = vectors[:K], self.eigenvalues_[:K]
         self.reconstruction_error_ = float(self.eigenvalues_[K:].sum())
@@ -64,7 +72,7 @@ class PCA:
 
     def transform(self, X):
         """Coordinates of shape (N, K) along the components."""
-        return (_checked(X) - self.mean_) @ self.components_.T
+        return (_more_data(self, X) - self.mean_) @ self.components_.T
 
     def inverse_transform(self, Z):
         """The points of shape (N, D) that have these coordinates."""
@@ -92,15 +100,18 @@ class PPCA:
 
     def fit(self, X):
         """Maximum likelihood in closed form: eta the mean trailing eigenvalue, W = U (Lambda - eta I)^(1/2)."""
-        X, K = _checked(X, self.n_components + 1), self.n_components
+        X, K = _data(X, self.n_components), self.n_components
         self.mean_, values, vectors = _eigen(X)
-        self.noise_variance_ = float(values[K:].mean())
+        rank = int((values > 1e-12 * values[0]).sum())
+        if K >= rank:
+            raise ValueError(f"n_components must be less than the rank of X, {rank}, or there is no noise; got {K}")
+        self.noise_variance_, self._q = float(values[K:].mean()), None
         self.W_ = vectors[:K].T * np.sqrt(values[:K] - self.noise_variance_)
         return self
 
     def start(self, X, seed=0):
         """A random start for `em_step`, in place of `fit`."""
-        X, rng = _checked(X, self.n_components), np.random.default_rng(seed)
+        X, rng = _data(X, self.n_components), np.random.default_rng(seed)
         self.mean_, self.noise_variance_ = X.mean(0), float(X.var(0).mean())
         self.W_ = rng.standard_normal((X.shape[1], self.n_components)) * np.sqrt(self.noise_variance_)
         self._q = None
@@ -112,8 +123,9 @@ class PPCA:
         E: q becomes the exact posterior, and the bound meets log p(x). M: W and eta become the best for that q.
         Neither half can lower the bound, so log p never falls.
         """
-        X, K = _checked(X), self.n_components
-        start = self.bound(X, *(self._q or (np.zeros((len(X), K)), np.eye(K))))  # at first q is the prior
+        X, K = _more_data(self, X), self.n_components
+        fresh = self._q is None or len(self._q[0]) != len(X)
+        start = self.bound(X, *((np.zeros((len(X), K)), np.eye(K)) if fresh else self._q))  # at first q is the prior
         self._q = mean, covariance = self.posterior(X)
         after_e = self.bound(X, mean, covariance)
         Xc, N = X - self.mean_, len(X)
@@ -124,7 +136,7 @@ class PPCA:
 
     def bound(self, X, mean, covariance):
         """E_q[log p(x, z)] + entropy of q, for q(z) = N(mean_n, covariance); the mean over X in nats."""
-        X = _checked(X)
+        X = _more_data(self, X)
         eta, D, K = self.noise_variance_, X.shape[1], self.n_components
         r = X - self.mean_ - mean @ self.W_.T
         spread = np.trace(self.W_ @ covariance @ self.W_.T)  # what uncertain z adds to the squared error
@@ -135,7 +147,7 @@ class PPCA:
 
     def score_samples(self, X):
         """Exact log p(x), of shape (N,), in nats, by the K x K matrix M = I + W'W / eta."""
-        X = _checked(X)
+        X = _more_data(self, X)
         eta, (D, K) = self.noise_variance_, self.W_.shape
         M = np.eye(K) + self.W_.T @ self.W_ / eta
         Xc = X - self.mean_
@@ -156,7 +168,7 @@ class PPCA:
         covariance : ndarray of shape (K, K), the same for every datum
         """
         covariance = np.linalg.inv(np.eye(self.n_components) + self.W_.T @ self.W_ / self.noise_variance_)
-        return (_checked(X) - self.mean_) @ self.W_ @ covariance / self.noise_variance_, covariance
+        return (_more_data(self, X) - self.mean_) @ self.W_ @ covariance / self.noise_variance_, covariance
 
     def sample(self, n, rng=0):
         """n draws of x, of shape (n, D)."""
@@ -167,6 +179,7 @@ class PPCA:
     def impute(self, X):
         """X with every NaN replaced by its exact conditional mean E[x_missing | x_observed]."""
         X = np.array(X, dtype=np.float64)
+        _more_data(self, np.where(np.isnan(X), 0, X))
         for row in X:
             gone = np.isnan(row)
             W = self.W_[~gone]
@@ -230,7 +243,7 @@ class LinearBetaVAE:
 
     def fit(self, X):
         """Compute the attributes from the covariance of X, of shape (N, D)."""
-        _, values, _ = _eigen(_checked(X, self.n_components))
+        _, values, _ = _eigen(_data(X, self.n_components))
         s, kept, rest = self.beta * self.eta, values[: self.n_components], values[self.n_components :]
         self.active_units_ = int((kept > s).sum())
         self.rate_ = float(np.log(kept[kept > s] / s).sum() / 2)
@@ -243,7 +256,8 @@ class GridPosterior:
 
     log p(x) = log sum_m p(x|z_m) p(z_m) dz over equally spaced z_m in [-width, width]^K                [GRID.1]
 
-    For smooth integrands that vanish at the border this converges faster than any power of the spacing.
+    For smooth integrands that vanish at the border this converges faster than any power of the spacing. A posterior
+    narrower than a cell, or with mass at the border, is refused: a sum over the grid would not be its integral.
 
     Parameters
     ----------
@@ -263,30 +277,39 @@ class GridPosterior:
     """
 
     def __init__(self, log_px, n_latent=None, n=None, width=7.0):
+        self.data = lambda X: np.asarray(X, dtype=np.float64)
         if isinstance(log_px, VAE):
-            log_px, n_latent = _vae_log_px(log_px), log_px.n_latent
+            vae = log_px.copy("float64")
+            self.data, n_latent = (lambda X: vae.scaled(vae.check_data(X))), vae.n_latent
+            log_px = _vae_log_px(vae)
         self.log_px, K = log_px, check_int("n_latent", n_latent, 1)
+        width = check_number("width", width, above=0)
         if K > 2:
             raise ValueError(f"n_latent must be 1 or 2 for a grid, got {K}: use importance sampling instead")
-        self.n = check_int("n", n or (2001 if K == 1 else 201), 3)
+        self.n = check_int("n", (2001 if K == 1 else 201) if n is None else n, 3)
         axis = np.linspace(-width, width, self.n)
         self.z = np.stack([a.ravel() for a in np.meshgrid(*[axis] * K, indexing="ij")], axis=1)
         self.cell = (axis[1] - axis[0]) ** K
         self._log_pz = -((self.z**2).sum(1) + K * LOG_2PI) / 2
 
-    def _log_joint(self, x):
-        return self.log_px(np.asarray(x, dtype=np.float64), self.z) + self._log_pz
-
     def log_evidence(self, X):
         """log p(x), of shape (N,), in nats."""
-        joints = (self._log_joint(x) for x in X)
-        return np.array([j.max() + np.log(np.exp(j - j.max()).sum() * self.cell) for j in joints])
+        return np.array([self._integrate(x)[0] for x in self.data(X)])
 
     def posterior(self, x):
         """The density p(z|x) at every grid point `self.z`, of shape (M,), for one datum x."""
-        joint = self._log_joint(x)
-        density = np.exp(joint - joint.max())
-        return density / (density.sum() * self.cell)
+        return self._integrate(self.data(np.asarray(x)[None])[0])[1]
+
+    def _integrate(self, x):
+        """log p(x) and the density p(z|x) at every grid point; ValueError where the grid cannot tell them."""
+        joint = self.log_px(x, self.z) + self._log_pz
+        w = np.exp(joint - joint.max())
+        edge = np.abs(self.z).max(1) > np.abs(self.z).max() * (1 - 1 / self.n)
+        if w[edge].sum() > 1e-8 * w.sum():
+            raise ValueError("the posterior has mass at the border of the grid: take a larger width, or importance sampling")
+        if w.max() / w.sum() > 0.4 ** self.z.shape[1]:  # the peak of a Gaussian as narrow as a cell
+            raise ValueError("the posterior is narrower than a cell of the grid: take a larger n, or importance sampling")
+        return joint.max() + np.log(w.sum() * self.cell), w / (w.sum() * self.cell)
 
     def moments(self, X):
         """Posterior means (N, K) and covariances (N, K, K)."""
@@ -309,9 +332,10 @@ class GridPosterior:
 
 
 def _vae_log_px(vae):
-    vae = vae.copy("float64")
+    """log p(x|z) of one x at many z, decoded a few thousand at a time."""
 
     def log_px(x, z):
-        return vae.px.forward(vae.decoder_output(z), x, *vae.own(vae.params))[0]
+        own, parts = vae.own(vae.params), np.array_split(z, -(-len(z) * vae.px.outputs // 4000))
+        return np.concatenate([vae.px.forward(vae.decoder_output(part), x, *own)[0] for part in parts])
 
     return log_px

@@ -37,6 +37,8 @@ def cyclic(period, beta=1.0, ramp=0.5):
     """
     period, beta = check_number("period", period, above=0), check_number("beta", beta, at_least=0)
     ramp = check_number("ramp", ramp, above=0)
+    if ramp > 1:
+        raise ValueError(f"ramp must be a share of the period, at most 1, got {ramp}")
     return lambda t, log_px, kl: (1.0, beta * min(1.0, (t % period) / (period * ramp)))
 
 

@@ -8,10 +8,10 @@ from . import likelihoods
 from .checks import check_choice, check_int
 from .data import binarize as draw_pixels
 from .gaussian import kl_forward
+from .machine import blas_threads, keep_freed_memory, progress_bar
 from .optim import Adam
 from .storage import read_npz, write_npz
 
-SMALL = 2_000_000  # multiplications in the largest product of a step, below which BLAS threads only cost
 TRAINING, VALIDATION = 0, 1  # purposes of random streams: one seed, no stream used twice
 COLUMNS = "epoch", "loss", "neg_elbo", "reconstruction", "kl", "val_neg_elbo", "val_reconstruction", "val_kl", "seconds"
 
@@ -228,6 +228,8 @@ def check_run(vae, X, X_val=None, binarize=None, schedule=None):
         check_choice("binarize", binarize, ("dynamic",))
         if not vae.likelihood.endswith("bernoulli"):
             raise ValueError(f"binarize draws pixels 0 and 1, for a Bernoulli likelihood; got {vae.likelihood!r}")
+    if schedule is not None and not callable(schedule):
+        raise TypeError(f"schedule must be a function of (t, log_px, kl), as those of tinyvae.schedules; got {schedule!r}")
     if schedule is not None and vae.bound == "iwae":
         raise ValueError("schedule must be None with bound='iwae', which has no KL term to weigh")
     return X, X_val
@@ -239,32 +241,3 @@ def _refuse_divergence(vae, log_px):
         f"the {term} became infinite or NaN in epoch {vae.epoch + 1}: lower the learning rate, or standardise the data; "
         f"the model is kept as it was after epoch {vae.epoch}"
     )
-
-
-def keep_freed_memory():
-    """Let the C library keep what a step frees for the next one; a third of a MNIST step's time otherwise.
-
-    glibc returns freed memory to the system, and every step pays for it anew in page faults, until the
-    program has once freed a block of up to 32 MB: the largest such block is then its measure. Elsewhere harmless.
-    """
-    np.empty(30 << 20, np.uint8)
-
-
-def blas_threads(vae, batch_size):
-    """A context: one BLAS thread for small matrices: on 8x8 digits two threads are slower than one."""
-    import contextlib
-
-    from threadpoolctl import threadpool_limits
-
-    largest = batch_size * max(np.prod(shape) for shape in vae.shapes.values() if len(shape) == 2)
-    return threadpool_limits(1, "blas") if largest < SMALL else contextlib.nullcontext()
-
-
-def progress_bar(total, show, unit="step"):
-    """A tqdm bar, silent unless `show`; without it the notebook's variant is not even looked for."""
-    if show:
-        from tqdm.auto import tqdm
-    else:
-        from tqdm import tqdm
-
-    return tqdm(total=total, disable=not show, unit=unit, leave=False, dynamic_ncols=True)

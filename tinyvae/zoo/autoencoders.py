@@ -8,10 +8,11 @@ import numpy as np
 
 from ..checks import check_choice, check_int, check_matrix, check_number
 from ..layers import sigmoid_backward, sigmoid_forward
+from ..machine import blas_threads
 from ..mlp import ACTIVATIONS, mlp_backward, mlp_forward, mlp_init, mlp_shapes
 from ..optim import Adam
 from ..params import count, views
-from ..train import blas_threads, minibatches, stream
+from ..train import minibatches, stream
 
 
 def squared_error_forward(x_hat, x):
@@ -99,6 +100,7 @@ class AutoEncoder:
         Standard deviation of the Gaussian noise on the input of a denoising auto-encoder.
     penalty : None, "l1", "sparsity" (sigmoid code) or "contractive" (sigmoid code, no hidden layers)
     weight : float, of the penalty
+    rho : float in (0, 1), the mean activation that "sparsity" asks for
     seed : int
 
     Examples
@@ -113,13 +115,14 @@ class AutoEncoder:
 
     def __init__(
         self, n_features, n_latent, *, hidden=(), activation="tanh", code="linear", noise=0.0,
-        penalty=None, weight=0.1, seed=0,
+        penalty=None, weight=0.1, rho=0.05, seed=0,
     ):  # fmt: skip
         self.n_features, self.n_latent = check_int("n_features", n_features, 1), check_int("n_latent", n_latent, 1)
         self.hidden = tuple(check_int("hidden", size, 1) for size in hidden)
         self.activation = check_choice("activation", activation, ACTIVATIONS)
         self.code = check_choice("code", code, ("linear", "sigmoid"))
         self.noise, self.weight = check_number("noise", noise, at_least=0), check_number("weight", weight, at_least=0)
+        self.rho, self.epoch = check_number("rho", rho, above=0, below=1), 0
         self.penalty, self.seed = penalty, check_int("seed", seed, 0)
         if penalty is not None:
             check_choice("penalty", penalty, ("l1", "sparsity", "contractive"))
@@ -169,7 +172,7 @@ class AutoEncoder:
         if self.penalty == "l1":
             return l1_forward(h)
         if self.penalty == "sparsity":
-            return sparsity_forward(h)
+            return sparsity_forward(h, self.rho)
         if self.penalty == "contractive":
             return contractive_forward(h, self.params["encoder.code.W"])
         return 0.0, None
@@ -197,14 +200,17 @@ class AutoEncoder:
         history = []
         with blas_threads(self, batch_size):
             for epoch in range(epochs):
-                rng, total = stream(self.seed, 0, epoch), 0.0
+                rng, total = stream(self.seed, 0, self.epoch), 0.0
                 adam.lr = lr * (1 - epoch / epochs) if decay else lr
                 for x in minibatches(X, batch_size, rng):
                     x_noisy = x + self.noise * rng.standard_normal(x.shape) if self.noise else x
                     loss, cache = self.loss_forward(x, x_noisy)
+                    if not np.isfinite(loss):
+                        raise FloatingPointError(f"the loss became infinite or NaN in epoch {self.epoch + 1}: lower lr")
                     adam.step(self.theta, self.loss_backward(1.0, cache))
                     total += len(x) * loss
                 history.append(float(total / len(X)))
+                self.epoch += 1
         return history
 
     def encode(self, X):

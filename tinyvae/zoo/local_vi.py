@@ -5,6 +5,7 @@ What an encoder loses against this is the amortisation gap, what the Gaussian fa
 approximation gap (lectures D0, D1 and D2; the names are those of arXiv:1801.03558).
 """
 
+import contextlib
 import time
 from typing import NamedTuple
 
@@ -21,9 +22,9 @@ from ..gaussian import (
     reparameterize_forward,
     sum_samples,
 )
+from ..machine import blas_threads
 from ..optim import Adam
 from ..params import count, views
-from ..train import blas_threads
 
 # ---- a Gaussian with full covariance, by its Cholesky factor ------------------------------------------
 
@@ -196,7 +197,7 @@ class LocalPosterior:
 
     def elbo(self, n_samples=1000, rng=0):
         """The ELBO of every datum, of shape (N,), in nats, by n_samples draws."""
-        return self.elbo_samples(n_samples, rng).mean(0)
+        return self.elbo_samples(check_int("n_samples", n_samples, 1), rng).mean(0)
 
     def elbo_samples(self, n_samples, rng=0):
         """log p(x|z) - KL for every draw of z, of shape (n_samples, N)."""
@@ -240,13 +241,22 @@ def gap_report(vae, X, *, family="diagonal", steps=500, n_samples=2000, seed=0):
     -------
     GapReport; both gaps are non-negative but for the sampling error
     """
-    x = vae.scaled(vae.check_data(X))
     amortised = LocalPosterior(vae, X, start="encoder").elbo_samples(n_samples, rng=seed)
     best = LocalPosterior(vae, X, family, start="encoder", seed=seed).fit(steps).elbo_samples(n_samples, rng=seed)
     best[:, best.mean(0) < amortised.mean(0)] = amortised[:, best.mean(0) < amortised.mean(0)]
-    log_px = GridPosterior(vae).log_evidence(x) if vae.n_latent <= 2 else log_likelihood(vae, X, n_samples, seed)
+    log_px, variance = _log_px(vae, X, n_samples, seed)
     error = standard_error(np.stack([best, best - amortised], axis=-1))  # of each datum's ELBO, of each difference
+    error[:, 0] = np.sqrt(error[:, 0] ** 2 + variance)
     return GapReport(log_px, log_px - best.mean(0), (best - amortised).mean(0), error)
+
+
+def _log_px(vae, X, n_samples, seed):
+    """log p(x) and the variance of its estimate: 0 on a grid; by the delta method 1/ess - 1/L where it is sampled."""
+    if vae.n_latent <= 2:
+        with contextlib.suppress(ValueError):  # a posterior that no grid resolves
+            return GridPosterior(vae).log_evidence(X), 0.0
+    log_px, ess = log_likelihood(vae, X, n_samples, seed, return_ess=True)
+    return log_px, 1 / ess - 1 / n_samples
 
 
 def two_step_learning(vae, X, *, epochs, steps=20, lr=0.05, decoder_lr=0.003, n_samples=1, seed=0):

@@ -1,0 +1,34 @@
+"""What concerns the machine and not the mathematics: BLAS threads, freed memory, progress bars."""
+
+import contextlib
+
+import numpy as np
+
+SMALL = 2_000_000  # multiplications in the largest product of a step, below which BLAS threads only cost
+
+
+def keep_freed_memory():
+    """Let the C library keep what a step frees for the next one; a third of a MNIST step's time otherwise.
+
+    glibc returns freed memory to the system, and every step pays for it anew in page faults, until the
+    program has once freed a block of up to 32 MB: the largest such block is then its measure. Elsewhere harmless.
+    """
+    np.empty(30 << 20, np.uint8)
+
+
+def blas_threads(vae, batch_size):
+    """A context: one BLAS thread for small matrices; on 8x8 digits two threads are slower than one."""
+    from threadpoolctl import threadpool_limits
+
+    largest = batch_size * max(np.prod(shape) for shape in vae.shapes.values() if len(shape) == 2)
+    return threadpool_limits(1, "blas") if largest < SMALL else contextlib.nullcontext()
+
+
+def progress_bar(total, show, unit="step"):
+    """A tqdm bar, silent unless `show`; without it the notebook's variant is not even looked for."""
+    if show:
+        from tqdm.auto import tqdm
+    else:
+        from tqdm import tqdm
+
+    return tqdm(total=total, disable=not show, unit=unit, leave=False, dynamic_ncols=True)
