@@ -95,7 +95,7 @@ def test_the_core_imports_numpy_alone(room):
 
 
 def test_imports_have_no_cycle():
-    """Imports at the top of modules; one function imports upwards and says why."""
+    """Imports at the top of modules; three methods of the model hand over to rooms above and say so."""
     uses = {
         room: {n.module or alias.name for n in tree.body if isinstance(n, ast.ImportFrom) and n.level for alias in n.names}
         for room, tree in TREES.items()
