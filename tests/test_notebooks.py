@@ -26,6 +26,8 @@ def test_all_items_of_the_written_notebooks_are_covered():
     wanted = {i: n for i, (_, n) in build.items().items() if n in WRITTEN}
     found = {i: path.stem[:2] for path in PATHS for i in covered(path) if i in wanted and wanted[i] == path.stem[:2]}
     assert sorted(set(wanted) - set(found)) == []
+    readme = " ".join((FOLDER.parent / "README.md").read_text(encoding="utf-8").split())
+    assert f"cover {len(found)} of the {len(build.items())} things that the lectures state" in readme
     assert all(i in build.items() for path in PATHS for i in covered(path)), "an unknown item is named"
 
 

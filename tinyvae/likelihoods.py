@@ -267,7 +267,7 @@ class Likelihood(NamedTuple):
     mean : out -> E[x|z]
     sample : (out, rng, *own) -> a draw x ~ p(x|z)
     check : X -> None, or ValueError if X lies outside the domain
-    constant : X -> the best output that ignores z, where it has a closed form
+    constant : X -> the best output that ignores z: every pixel's own parameters
     outputs : decoder outputs per pixel; if several, out has the shape (N, D, outputs)
     own : "eta" if the pair takes a fixed variance, "log_eta" if it learns one, else ""
     n_classes : 0, or the number of classes if x counts them: uint8 is then no pixel to scale, the encoder sees x / (n_classes - 1)

@@ -317,7 +317,7 @@ assert exact_variance(1) == 30 and exact_variance(100) == 41_412
 assert abs(41_573 - exact_variance(100)) < scatter, "the figure 41,573 of one Monte Carlo run is compatible with 41,412"
 
 # %% [markdown]
-# Seven times as many samples in one dimension, ten thousand times in a hundred. (The figure 41,573, which the tests of the package quote,
+# Seven times as many samples in one dimension, ten thousand times in a hundred. (The figure 41,573, which one also meets,
 # comes from one Monte Carlo run; the closed form is 41,412, and the two differ by less than such runs scatter.)
 
 # %%

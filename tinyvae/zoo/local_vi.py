@@ -234,7 +234,7 @@ class GapReport(NamedTuple):
 def gap_report(vae, X, *, family="diagonal", steps=500, n_samples=2000, seed=0):
     """Split log p(x) - ELBO into what the family of q cannot reach and what the encoder misses of the family.
 
-    log p(x) is exact on a grid for K <= 2, and importance-sampled above. The best q starts at the encoder's and is
+    log p(x) is exact on a grid for K <= 2, and importance-sampled above or where no grid resolves it. The best q starts at the encoder's and is
     refined; ELBOs are compared on common noise, and the better of the two q of a datum counts as the best.
 
     Returns
