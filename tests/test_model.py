@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tinyvae import SGD, VAE, Adam, binarize, likelihoods, load_digits, train_test_split
-from tinyvae.storage import write_npz
+from tinyvae.support.storage import write_npz
 from tinyvae.train import (
     active_units,
     evaluate,

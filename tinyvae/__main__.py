@@ -8,9 +8,9 @@ import signal
 import sys
 
 from . import commands, runs
-from .checks import check_int, check_number
 from .likelihoods import get as get_likelihood
 from .mlp import ACTIVATIONS
+from .support.validation import check_int, check_number
 
 
 class _Parser(argparse.ArgumentParser):

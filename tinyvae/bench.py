@@ -10,8 +10,8 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from .machine import keep_freed_memory
 from .optim import Adam
+from .support.machine import keep_freed_memory
 from .vae import VAE
 
 ARCHITECTURES = ((784, (200, 200), 50), (784, (500,), 20))

@@ -5,11 +5,11 @@ import sys
 from pathlib import Path
 
 from . import train as training
-from .checks import check_int
 from .estimators import bound_budget
 from .gradcheck import TOLERANCE, check, check_model
 from .runs import DEFAULTS, EVALUATION_SAMPLES, load_data, say
-from .storage import read_npz
+from .support.storage import read_npz
+from .support.validation import check_int
 from .vae import VAE
 
 

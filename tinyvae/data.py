@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .checks import check_choice, check_int, check_number
+from .support.validation import check_choice, check_int, check_number
 
 ENVIRONMENT = "TINYVAE_DATA"  # a folder that holds mnist/*.gz and fashion-mnist/*.gz
 

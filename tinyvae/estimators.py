@@ -6,9 +6,9 @@ The lectures' estimators beside one another, each with its bias, its variance or
 import numpy as np
 
 from .bounds import log_weight_terms_forward
-from .checks import check_int
 from .gaussian import gaussian_log_density_forward, kl_forward, reparameterize_forward
-from .machine import blas_threads, keep_freed_memory, progress_bar
+from .support.machine import blas_threads, keep_freed_memory, progress_bar
+from .support.validation import check_int
 
 ROWS = 50  # data evaluated together
 

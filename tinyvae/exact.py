@@ -8,8 +8,8 @@ have scikit-learn's names where it has them. Covariances are divided by N, as ma
 
 import numpy as np
 
-from .checks import check_int, check_matrix, check_number
 from .gaussian import LOG_2PI
+from .support.validation import check_int, check_matrix, check_number
 from .vae import VAE
 
 

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from .checks import check_number
+from .support.validation import check_number
 
 
 class SGD:

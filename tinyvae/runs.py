@@ -17,7 +17,7 @@ from .data import (
     train_test_split,
 )
 from .optim import SGD, Adam
-from .storage import read_arrays, write_text
+from .support.storage import read_arrays, write_text
 from .vae import VAE
 
 # Every option of a run. Small data needs more and larger steps than MNIST to see as many gradients.

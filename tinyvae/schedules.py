@@ -6,7 +6,7 @@ nats, and returns (weight of the reconstruction, weight of the KL). Hand one to 
 
 import math
 
-from .checks import check_number
+from .support.validation import check_number
 
 
 def constant(beta=1.0):

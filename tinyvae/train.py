@@ -5,12 +5,12 @@ import time
 import numpy as np
 
 from . import likelihoods
-from .checks import check_choice, check_int
 from .data import binarize as draw_pixels
 from .gaussian import kl_forward
-from .machine import blas_threads, keep_freed_memory, progress_bar
 from .optim import Adam
-from .storage import read_npz, write_npz
+from .support.machine import blas_threads, keep_freed_memory, progress_bar
+from .support.storage import read_npz, write_npz
+from .support.validation import check_choice, check_int
 
 TRAINING, VALIDATION = 0, 1  # purposes of random streams: one seed, no stream used twice
 COLUMNS = "epoch", "loss", "neg_elbo", "reconstruction", "kl", "val_neg_elbo", "val_reconstruction", "val_kl", "seconds"

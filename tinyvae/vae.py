@@ -14,12 +14,12 @@ from .bounds import (
     log_weight_terms_backward,
     log_weight_terms_forward,
 )
-from .checks import check_choice, check_int, check_matrix, check_number
 from .gaussian import reparameterize_forward
 from .iwae import iwae_bound_backward, iwae_bound_forward
 from .mlp import ACTIVATIONS, mlp_init, mlp_shapes
 from .params import count, views
-from .storage import read_npz, write_npz
+from .support.storage import read_npz, write_npz
+from .support.validation import check_choice, check_int, check_matrix, check_number
 
 CHUNK = 1000  # rows evaluated at a time outside training, so that memory stays small
 

@@ -6,12 +6,12 @@ copy (lectures D2, D3 and D4). None of them defines a distribution: that is what
 
 import numpy as np
 
-from ..checks import check_choice, check_int, check_matrix, check_number
 from ..layers import sigmoid_backward, sigmoid_forward
-from ..machine import blas_threads
 from ..mlp import ACTIVATIONS, mlp_backward, mlp_forward, mlp_init, mlp_shapes
 from ..optim import Adam
 from ..params import count, views
+from ..support.machine import blas_threads
+from ..support.validation import check_choice, check_int, check_matrix, check_number
 from ..train import minibatches, stream
 
 

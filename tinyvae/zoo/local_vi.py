@@ -12,7 +12,6 @@ from typing import NamedTuple
 import numpy as np
 
 from ..bounds import decode_backward, decode_forward
-from ..checks import check_choice, check_int
 from ..estimators import log_likelihood, standard_error
 from ..exact import GridPosterior
 from ..gaussian import (
@@ -22,9 +21,10 @@ from ..gaussian import (
     reparameterize_forward,
     sum_samples,
 )
-from ..machine import blas_threads
 from ..optim import Adam
 from ..params import count, views
+from ..support.machine import blas_threads
+from ..support.validation import check_choice, check_int
 
 # ---- a Gaussian with full covariance, by its Cholesky factor ------------------------------------------
 
