@@ -15,7 +15,7 @@ SOURCES = {
     path.relative_to(ROOT).with_suffix("").as_posix(): path.read_text(encoding="utf-8") for path in sorted(ROOT.rglob("*.py"))
 }
 TREES = {name: ast.parse(text) for name, text in SOURCES.items()}
-CORE = ["layers", "gaussian", "likelihoods", "iwae", "params", "gradcheck", "optim", "mlp", "bounds", "vae"]
+CORE = ["layers", "gaussian", "likelihoods", "iwae", "params", "gradcheck/checker", "gradcheck/differences", "gradcheck/report", "optim", "mlp", "bounds", "vae"]
 TESTS = "\n".join(p.read_text(encoding="utf-8") for p in Path(__file__).parent.glob("*.py"))
 TAG = re.compile(r"\b([A-Z]{2,6}\.\d)\b")
 
