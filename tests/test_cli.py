@@ -14,8 +14,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tinyvae import VAE, commands, examples
+from tinyvae import VAE, examples
 from tinyvae.__main__ import main
+from tinyvae.app import commands
 
 README = Path(__file__).parent.parent / "README.md"
 QUICK = ["--hidden", "12", "--epochs", "3"]
@@ -265,7 +266,7 @@ def test_gradcheck_all(capsys):
 
 
 def test_bench_prints_ratios(monkeypatch, capsys):
-    from tinyvae import bench
+    from tinyvae.app import bench
 
     monkeypatch.setattr(bench, "ARCHITECTURES", ((20, (9,), 3),))
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)

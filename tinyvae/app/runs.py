@@ -1,24 +1,24 @@
-"""A run of the command line from data to pictures: train, checkpoint, resume, summarise, write."""
+"""A run of the command line from data to pictures: train, checkpoint, resume, write."""
 
 import csv
 import io
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
 
-from . import train as training
-from .data import (
+from .. import train as training
+from ..data import (
     binarize,
     load_digits,
     load_fashion_mnist,
     load_mnist,
     train_test_split,
 )
-from .optim import SGD, Adam
-from .support.storage import read_arrays, write_text
-from .vae import VAE
+from ..optim import SGD, Adam
+from ..support.storage import read_arrays, write_text
+from ..vae import VAE
+from .report import Silent, Table, summarise, warn
 
 # Every option of a run. Small data needs more and larger steps than MNIST to see as many gradients.
 DEFAULTS = {
@@ -26,7 +26,6 @@ DEFAULTS = {
     "beta": 1.0, "bound": "elbo", "samples": 1, "epochs": 300, "batch_size": 100, "optimizer": "adam", "lr": 0.003, "binarize": "none", "seed": 0,
 }  # fmt: skip
 MNIST_DEFAULTS = {"epochs": 20, "lr": 0.001}
-EVALUATION_SAMPLES = 10  # of z per datum, for the figures of a finished run
 
 
 def load_data(options):
@@ -76,20 +75,14 @@ def train(given, out, *, resume=False, overwrite=False, quiet=False):
     data = given.get("data", DEFAULTS["data"])
     out = Path(out) if out else Path("runs") / Path(data).stem
     checkpoint = out / "checkpoint.npz"
-    stored = _find_run(out, checkpoint, resume, overwrite)
-    if stored is None:
-        vae, state, history = None, {}, {}
-        options = DEFAULTS | (MNIST_DEFAULTS if data.endswith("mnist") else {}) | given
-    else:
-        vae, state, history, options = stored
-        options = _continue(vae, options, given, out)
+    vae, state, history, options = _open_run(given, data, out, checkpoint, resume, overwrite)
     X_train, X_test, y_test = load_data(options)
     vae = vae or _new_vae(options, X_train)
     optimizer = _new_optimizer(options, state)
     training.check_run(vae, X_train, X_test, _binarize(options))  # before anything is written or replaced
     _start_writing(out, checkpoint, vae, optimizer, history, options)
 
-    show = _Silent() if quiet else _Table(vae, X_train, X_test, options)
+    show = Silent() if quiet else Table(vae, X_train, X_test, options)
     try:
         history = _train(vae, X_train, X_test, optimizer, history, options, checkpoint, show)
         summary = summarise(vae, X_train, X_test, history, options)
@@ -131,6 +124,15 @@ def _new_optimizer(options, state):
 
 def _binarize(options):
     return None if options["binarize"] == "none" else options["binarize"]
+
+
+def _open_run(given, data, out, checkpoint, resume, overwrite):
+    """Model, optimizer's state, history and options to start with; a new run has no model and no past yet."""
+    stored = _find_run(out, checkpoint, resume, overwrite)
+    if stored is None:
+        return None, {}, {}, DEFAULTS | (MNIST_DEFAULTS if data.endswith("mnist") else {}) | given
+    vae, state, history, options = stored
+    return vae, state, history, _continue(vae, options, given, out)
 
 
 def _find_run(out, checkpoint, resume, overwrite):
@@ -177,83 +179,6 @@ def _new_vae(options, X):
     )  # fmt: skip
 
 
-class _Silent:
-    """What --quiet shows: nothing."""
-
-    progress = False
-
-    def epoch(self, row):
-        pass
-
-    def summary(self, summary, files):
-        pass
-
-
-class _Table:
-    """What a person watching sees: at most some twenty lines of a table, then the summary."""
-
-    def __init__(self, vae, X_train, X_test, options):
-        self.progress = sys.stderr.isatty()
-        self.last = options["epochs"]
-        self.every = max(1, self.last // 20)
-        if vae.epoch:
-            say(f"going on from epoch {vae.epoch} of {options['epochs']}")
-        say(f"{len(X_train)} training and {len(X_test)} test rows of {vae.n_features} pixels; {vae.theta.size} parameters")
-        say("nats per datum     training (running mean)                        test")
-        terms = f"{'-ELBO':>10} {'reconstruction':>15} {'KL':>7}"
-        say(f" epoch {terms}   {terms} {'seconds':>9}")
-
-    def epoch(self, row):
-        if row["epoch"] % self.every == 0 or row["epoch"] in (1, self.last):
-            terms = [f"{row[a]:>10.2f} {row[b]:>15.2f} {row[c]:>7.2f}" for a, b, c in _COLUMNS]
-            say(f"{row['epoch']:>6} {terms[0]}   {terms[1]} {row['seconds']:>9.3f}")
-
-    def summary(self, summary, files):
-        say(_summary_text(summary))
-        say("wrote " + "\n      ".join(str(file) for file in files))
-
-
-_COLUMNS = ("neg_elbo", "reconstruction", "kl"), ("val_neg_elbo", "val_reconstruction", "val_kl")
-
-
-def summarise(vae, X_train, X_test, history, options):
-    """The figures of a finished run as a dict that JSON can hold; all in nats per datum of the test split."""
-    test = training.evaluate(vae, X_test, n_samples=EVALUATION_SAMPLES)
-    train, held_out = vae.scaled(X_train[:10_000]), vae.scaled(X_test[:10_000])
-    grey = vae.likelihood == "bernoulli" and bool(np.any((held_out > 0) & (held_out < 1)))
-    return {
-        "data": options["data"],
-        "epochs": vae.epoch,
-        "training_seconds": round(sum(history["seconds"]), 3) if history.get("seconds") else 0.0,
-        "n_train": len(X_train),
-        "n_test": len(X_test),
-        "neg_elbo": -test["elbo"],
-        "reconstruction": -test["log_px"],
-        "kl": test["kl"],
-        "active_units": training.active_units(vae, X_test),
-        "n_latent": vae.n_latent,
-        "independent_pixels": training.independent_pixels(vae.likelihood, train, held_out, vae.eta),
-        "grey_floor": training.grey_floor(held_out) if grey else None,
-        "unit": "nats per datum",
-        "options": options,
-    }
-
-
-def _summary_text(summary):
-    lines = [
-        f"test split, nats per datum, after {summary['epochs']} epochs in {summary['training_seconds']:.1f} s",
-        f"  -ELBO                {summary['neg_elbo']:10.2f}",
-        f"    reconstruction     {summary['reconstruction']:10.2f}   -log p(x|z)",
-        f"    KL                 {summary['kl']:10.2f}",
-    ]
-    if summary["independent_pixels"] is not None:
-        lines.append(f"  independent pixels   {summary['independent_pixels']:10.2f}   the best model without a latent variable")
-    if summary["grey_floor"] is not None:
-        lines.append(f"  floor of grey pixels {summary['grey_floor']:10.2f}   no Bernoulli model can go below their entropy")
-    lines.append(f"  active units         {summary['active_units']:7d} of {summary['n_latent']}   whose mean mu varies by more than 0.01")
-    return "\n".join(lines)
-
-
 def _write_results(out, vae, X_test, y_test, history, summary, options):
     """Write a finished run's files and return their paths."""
     model, table, text = out / "model.npz", out / "history.csv", out / "summary.json"
@@ -269,42 +194,37 @@ def _write_results(out, vae, X_test, y_test, history, summary, options):
 
 
 def _draw(out, vae, X_test, y_test, history):
-    from . import plots  # matplotlib takes longer to import than a small model to train
+    """Write the pictures and return their paths."""
+    from .. import (
+        plots,  # matplotlib takes longer to import than a small model to train
+    )
 
+    files = []
+    for name, (draw, args, options) in _pictures(plots, vae, X_test, y_test, history).items():
+        files.append(out / f"{name}.png")
+        plots.save(files[-1], draw, *args, **{"size": (8, 5)} | options)
+    return files
+
+
+def _pictures(plots, vae, X_test, y_test, history):
+    """Name -> (function that draws it, its arguments, size and other options) of every picture of a run."""
     few = X_test[:: max(1, len(X_test) // 12)][:12]
     shown = vae.scaled(few)
     mu = vae.transform(X_test)
     kl = training.kl_by_dimension(vae, X_test)
     leading = tuple(sorted(np.argsort(kl)[-2:]))  # the two dimensions that carry most
-    jobs = {
-        "learning_curves": (plots.learning_curves, history),
-        "reconstructions": (plots.reconstructions, shown, vae.reconstruct(few)),
-        "samples": (plots.image_grid, vae.sample(64, mean=True), 8),
-        "latent": (plots.latent_scatter, mu[:2000], None if y_test is None else y_test[:2000]),
-        "manifold": (plots.manifold_grid, vae.decode),
-        "kl_by_dimension": (plots.kl_bars, kl),
+    classes = None if y_test is None else y_test[:2000]
+    title = "E[x|z] for z from the prior"
+    pictures = {
+        "learning_curves": (plots.learning_curves, (history,), {}),
+        "reconstructions": (plots.reconstructions, (shown, vae.reconstruct(few)), {"size": (10, 2.6)}),
+        "samples": (plots.image_grid, (vae.sample(64, mean=True), 8), {"size": (7, 7), "title": title}),
+        "latent": (plots.latent_scatter, (mu[:2000], classes), {"size": (8, 6.5), "dimensions": leading}),
+        "manifold": (plots.manifold_grid, (vae.decode,), {"size": (7.5, 7.5)}),
+        "kl_by_dimension": (plots.kl_bars, (kl,), {}),
     }
     if vae.n_latent != 2:
-        del jobs["manifold"]
+        del pictures["manifold"]
     if vae.n_latent == 1:
-        del jobs["latent"]
-    sizes = {"reconstructions": (10, 2.6), "samples": (7, 7), "manifold": (7.5, 7.5), "latent": (8, 6.5)}
-    for name, (draw, *args) in jobs.items():
-        options = {"samples": {"title": "E[x|z] for z from the prior"}, "latent": {"dimensions": leading}}.get(name, {})
-        plots.save(out / f"{name}.png", draw, *args, size=sizes.get(name, (8, 5)), **options)
-    return [out / f"{name}.png" for name in jobs]
-
-
-def say(text):
-    """Print a line; it does not tear a progress bar apart."""
-    try:
-        from tqdm import tqdm
-
-        tqdm.write(text, file=sys.stdout)
-    except BrokenPipeError:
-        pass
-
-
-def warn(text):
-    """Print a line on standard error."""
-    print(f"tinyvae: {text}", file=sys.stderr)
+        del pictures["latent"]
+    return pictures

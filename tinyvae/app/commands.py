@@ -4,13 +4,14 @@ import json
 import sys
 from pathlib import Path
 
-from . import train as training
-from .estimators import bound_budget
-from .gradcheck import TOLERANCE, check, check_model
-from .runs import DEFAULTS, EVALUATION_SAMPLES, load_data, say
-from .support.storage import read_npz
-from .support.validation import check_int
-from .vae import VAE
+from .. import train as training
+from ..estimators import bound_budget
+from ..gradcheck import TOLERANCE, check, check_model
+from ..support.storage import read_npz
+from ..support.validation import check_int
+from ..vae import VAE
+from .report import EVALUATION_SAMPLES, say
+from .runs import DEFAULTS, load_data
 
 
 def _finished_run(run):
@@ -51,7 +52,7 @@ def evaluate(run, as_json=False, nll=False, samples=5000, rows=1000):
 
 def sample(run, n, out, *, draws=False, seed=None):
     """Write a picture of n samples: z from the prior, then the mean of p(x|z), or draws from it."""
-    from . import plots
+    from .. import plots
 
     vae, _ = _finished_run(run)
     images = vae.sample(check_int("n", n, 1), seed, mean=not draws)
@@ -63,8 +64,8 @@ def sample(run, n, out, *, draws=False, seed=None):
 
 def gradcheck(names=()):
     """Check every pair and the whole model of every likelihood and activation; exit status 1 on WRONG."""
-    from .examples import models, pairs
-    from .mlp import ACTIVATIONS
+    from ..examples import models, pairs
+    from ..mlp import ACTIVATIONS
 
     jobs = {name: lambda job=job: check(job[0], job[1], *job[2]) for name, job in pairs().items()}
     for name, (vae, X) in models(activations=ACTIVATIONS).items():

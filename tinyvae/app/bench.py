@@ -10,9 +10,9 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from .optim import Adam
-from .support.machine import keep_freed_memory
-from .vae import VAE
+from ..optim import Adam
+from ..support.machine import keep_freed_memory
+from ..vae import VAE
 
 ARCHITECTURES = ((784, (200, 200), 50), (784, (500,), 20))
 BATCH = 100
@@ -54,7 +54,7 @@ def _torch_process(vae):
     if importlib.util.find_spec("torch") is None:
         yield None
         return
-    command = [sys.executable, "-m", "tinyvae.bench", json.dumps([vae.n_features, vae.hidden, vae.n_latent])]
+    command = [sys.executable, "-m", "tinyvae.app.bench", json.dumps([vae.n_features, vae.hidden, vae.n_latent])]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
 
         def measure(steps):

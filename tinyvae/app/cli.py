@@ -1,0 +1,152 @@
+"""The command line: python -m tinyvae train | evaluate | sample | gradcheck | bench.
+
+Exit status: 0 done, 1 failed, 2 wrong usage, 130 or 143 interrupted. Errors are one line on standard error.
+"""
+
+import argparse
+import signal
+import sys
+
+from ..likelihoods import get as get_likelihood
+from ..mlp import ACTIVATIONS
+from ..support.validation import check_int, check_number
+from . import commands, runs
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message):
+        self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")
+
+
+def _checked(check, convert):
+    """An argparse type: convert the word, then put the value to a check of the public doors."""
+
+    def parse(word):
+        try:
+            return check(convert(word))
+        except (TypeError, ValueError) as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    return parse
+
+
+def _whole(name, at_least):
+    return _checked(lambda value: check_int(name, value, at_least), int)
+
+
+def _real(name, **bounds):
+    return _checked(lambda value: check_number(name, value, **bounds), float)
+
+
+def _data(word):
+    if word not in ("digits", "mnist", "fashion-mnist") and not word.endswith(".npz"):
+        raise ValueError(f"data must be digits, mnist, fashion-mnist or a FILE.npz, got {word!r}")
+    return word
+
+
+def _likelihood(word):
+    get_likelihood(word)
+    return word
+
+
+def _parser():
+    parser = _Parser(prog="tinyvae", description="Variational auto-encoders by hand.")
+    subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _add_train(subparsers)
+    _add_evaluate(subparsers)
+    _add_sample(subparsers)
+    check = subparsers.add_parser("gradcheck", help="check every gradient against finite differences")
+    check.add_argument("names", nargs="*", metavar="NAME", help="pairs, likelihoods, activations, or model (default: all)")
+    subparsers.add_parser("bench", help="time a training step against its bare matrix products")
+    return parser
+
+
+def _add_train(subparsers):
+    """Options without a default are absent from the result: so a resumed run can tell what was asked for."""
+    train = subparsers.add_parser("train", help="train a VAE and write model, figures and summary")
+    options = train.add_argument_group("the run", argument_default=argparse.SUPPRESS)
+    options.add_argument(
+        "--data", type=_checked(_data, str), help="digits (default), mnist, fashion-mnist, or FILE.npz with X and perhaps y"
+    )
+    _add_model_options(options.add_argument, runs.DEFAULTS)
+    _add_fit_options(options.add_argument, runs.DEFAULTS, runs.MNIST_DEFAULTS)
+    train.add_argument("--out", help="the run's folder (runs/NAME of the data)")
+    existing = train.add_mutually_exclusive_group()
+    existing.add_argument("--resume", action="store_true", help="go on from the checkpoint in the run's folder")
+    existing.add_argument("--overwrite", action="store_true", help="replace a run that is there")
+    train.add_argument("--quiet", action="store_true", help="print nothing but errors")
+
+
+def _add_model_options(add, default):
+    """What the model is, its loss included."""
+    add("--latent", type=_whole("latent", 1), metavar="K", help=f"latent dimensions ({default['latent']})")
+    add("--hidden", type=_whole("hidden", 1), nargs="*", metavar="H", help="sizes of hidden layers (128); none: linear")
+    add("--likelihood", type=_checked(_likelihood, str), help="bernoulli (default), gaussian, categorical:C, ...")
+    add("--eta", type=_real("eta", above=0), help="variance of a Gaussian or Laplace likelihood (1)")
+    add("--activation", choices=list(ACTIVATIONS), help="tanh (default), relu, sigmoid, softplus")
+    add("--beta", type=_real("beta", at_least=0), help="weight of the KL in the loss (1)")
+    add("--bound", choices=["elbo", "iwae"], help="elbo (default), or the k-sample bound with k = --samples")
+    add("--samples", type=_whole("samples", 1), help="of z per datum in training (1)")
+
+
+def _add_fit_options(add, default, mnist):
+    """How the model is trained."""
+    add("--epochs", type=_whole("epochs", 0), help=f"({default['epochs']}; MNIST {mnist['epochs']})")
+    add("--batch-size", type=_whole("batch-size", 1), help=f"({default['batch_size']})")
+    add("--optimizer", choices=["adam", "sgd"], help="adam (default) or sgd")
+    add("--lr", type=_real("lr", above=0), help=f"learning rate ({default['lr']}; MNIST {mnist['lr']})")
+    add("--binarize", choices=["none", "dynamic"], help="dynamic: draw binary pixels anew each epoch (none)")
+    add("--seed", type=_whole("seed", 0), help=f"({default['seed']})")
+
+
+def _add_evaluate(subparsers):
+    evaluate = subparsers.add_parser("evaluate", help="ELBO and its terms on the test split of a run")
+    evaluate.add_argument("run", help="the run's folder")
+    evaluate.add_argument("--json", action="store_true", help="one line of JSON: elbo, log_px, kl (nats per datum)")
+    evaluate.add_argument("--nll", action="store_true", help="also log p(x) by importance sampling, and the bounds below it")
+    evaluate.add_argument("--samples", type=_whole("samples", 1), default=5000, help="of z per datum for --nll (5000)")
+    evaluate.add_argument("--rows", type=_whole("rows", 2), default=1000, help="test rows for --nll (1000)")
+
+
+def _add_sample(subparsers):
+    sample = subparsers.add_parser("sample", help="a picture of samples from the prior")
+    sample.add_argument("run", help="the run's folder")
+    sample.add_argument("-n", type=_whole("n", 1), default=64, help="how many (default 64)")
+    sample.add_argument("--out", required=True, metavar="FILE.png", help="the picture to write")
+    sample.add_argument("--draws", action="store_true", help="draw x ~ p(x|z) instead of showing its mean")
+    sample.add_argument("--seed", type=_whole("seed", 0), help="another seed than the model's")
+
+
+def _interrupt(number, frame):
+    raise KeyboardInterrupt(number)
+
+
+def _run(args):
+    given = vars(args)
+    command = given.pop("command")
+    if command == "train":
+        control = {name: given.pop(name) for name in ("out", "resume", "overwrite", "quiet")}
+        return runs.train(given, **control)
+    if command == "evaluate":
+        return commands.evaluate(args.run, args.json, args.nll, args.samples, args.rows)
+    if command == "sample":
+        return commands.sample(args.run, args.n, args.out, draws=args.draws, seed=args.seed)
+    if command == "gradcheck":
+        return commands.gradcheck(args.names)
+    return commands.bench()
+
+
+def main(argv=None):
+    """Run one command and return its exit status."""
+    args = _parser().parse_args(argv)
+    signal.signal(signal.SIGTERM, _interrupt)
+    signal.signal(signal.SIGINT, _interrupt)
+    try:
+        return _run(args)
+    except KeyboardInterrupt as interrupt:
+        print("tinyvae: interrupted", file=sys.stderr)
+        return 128 + (interrupt.args[0] if interrupt.args else signal.SIGINT)
+    except (ValueError, TypeError, OSError, ArithmeticError, MemoryError) as error:
+        words = f"{error.strerror}: {error.filename}" if isinstance(error, OSError) and error.filename else str(error)
+        print(f"tinyvae: {' '.join(words.split()) or 'out of memory: make the model smaller'}", file=sys.stderr)
+        return 1
