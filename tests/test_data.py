@@ -110,7 +110,7 @@ def served(tmp_path, monkeypatch):
 
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.answer, server.asked, server.cache = "good", [], tmp_path / "cache"
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     monkeypatch.delenv(data.ENVIRONMENT, raising=False)
     monkeypatch.setattr(pooch, "os_cache", lambda name: server.cache)
     monkeypatch.setitem(data.MIRRORS, "mnist", (f"http://127.0.0.1:{server.server_port}/",))

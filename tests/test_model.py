@@ -183,11 +183,11 @@ def test_learned_variance_ends_at_the_mean_squared_error():
 
 def test_memory_of_training_on_pixels_is_far_below_the_data_as_floats():
     """uint8 images are scaled a batch at a time: no float copy of the data is ever made."""
-    pixels = np.random.default_rng(0).integers(0, 256, (40_000, 784), dtype=np.uint8)
+    pixels = np.random.default_rng(0).integers(0, 256, (20_000, 784), dtype=np.uint8)
     vae = VAE(784, 2, hidden=(20,))
     vae.fit(pixels[:200], epochs=1, progress=False)
     tracemalloc.start()
-    vae.fit(pixels, epochs=1, batch_size=500, binarize="dynamic", X_val=pixels[:5000], progress=False)
+    vae.fit(pixels, epochs=1, batch_size=100, binarize="dynamic", X_val=pixels[:500], progress=False)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < pixels.nbytes * 2.5, "as float32 the data alone takes four times its bytes"
