@@ -15,6 +15,7 @@ from tinyvae import (
     likelihoods,
     reparameterize_forward,
 )
+from tinyvae.examples import models
 from tinyvae.likelihoods import LIKELIHOODS
 
 
@@ -65,14 +66,34 @@ def test_gaussian_log_density_integrates_to_one():
     assert abs(integrate.quad(density, -15, 15, epsabs=1e-12, points=[0.3])[0] - 1) <= 1e-8
 
 
+# ---- likelihoods: every record of the table ----------------------------------------------------
+
+NAMES = list(dict.fromkeys(name.split(", ")[0] for name in models()))  # with few classes, where there are classes
+DOMAINS = {"bernoulli": [0, 1], "continuous_bernoulli": (0, 1)}  # a list of values, or an interval
+
+
+def domain(name):
+    """All values that x can take, as a list, or the interval that it lies in; beyond 40 no density here has any mass."""
+    n_classes = likelihoods.get(name).n_classes
+    return list(range(n_classes)) if n_classes else DOMAINS.get(name, (-40, 40))
+
+
+def own(record, eta=0.3):
+    """What the pair takes after x."""
+    return {"": (), "eta": (eta,), "log_eta": (np.log(eta),)}[record.own]
+
+
+def test_every_likelihood_is_here():
+    assert {name.partition(":")[0] for name in NAMES} == set(LIKELIHOODS)
+
+
 OUTPUTS = {"bernoulli": [-3.0, 0.0, 1.7], "continuous_bernoulli": [-40.0, -1.0, -0.05, 0.0, 1e-9, 0.09, 0.11, 3.0, 200.0]}
 
 
-@pytest.mark.parametrize("name", LIKELIHOODS)
+@pytest.mark.parametrize("name", NAMES)
 def test_density_is_complete(name):
     """Summed or integrated over x, every likelihood gives one: no constant is missing."""
-    record = likelihoods.get("categorical:5" if name == "categorical" else name)
-    own = {"": (), "eta": (0.3,), "log_eta": (np.log(0.3),)}[record.own]
+    record, values = likelihoods.get(name), domain(name)
     rng = np.random.default_rng(0)
     outs = np.array(OUTPUTS.get(name, [-1.3, 0.2])).reshape(-1, 1, 1)
     if record.outputs > 1:
@@ -80,34 +101,30 @@ def test_density_is_complete(name):
     for out in outs:
 
         def density(x, out=out):
-            return np.exp(record.forward(out, np.array([[x]]), *own)[0][0])
+            return np.exp(record.forward(out, np.array([[x]]), *own(record))[0][0])
 
-        if name in ("bernoulli", "categorical"):
-            total = sum(density(x) for x in range(record.outputs if name == "categorical" else 2))
+        if isinstance(values, list):
+            total = sum(density(x) for x in values)
         else:
-            low, high = (0, 1) if name == "continuous_bernoulli" else (-40, 40)
-            points = np.linspace(low, high, 81)
+            points = np.linspace(*values, 81)
             total = sum(integrate.quad(density, a, b, epsabs=1e-13)[0] for a, b in itertools.pairwise(points))
         assert abs(total - 1) <= 1e-8, (name, out)
 
 
-@pytest.mark.parametrize("name", LIKELIHOODS)
+@pytest.mark.parametrize("name", NAMES)
 def test_mean_and_sampler_agree_with_the_density(name):
     """E[x] and Var[x] by quadrature of the density, against `mean` and the moments of `sample`."""
-    record = likelihoods.get("categorical:5" if name == "categorical" else name)
-    own = {"": (), "eta": (0.3,), "log_eta": (np.log(0.3),)}[record.own]
+    record, x, weight = likelihoods.get(name), domain(name), 1.0
+    if not isinstance(x, list):
+        (low, high), n = x, 800_000
+        weight = (high - low) / n
+        x = low + (np.arange(n) + 0.5) * weight
+    x = np.array(x, dtype=float)
     out = np.array([[0.8]]) if record.outputs == 1 else np.random.default_rng(1).standard_normal((1, 1, record.outputs))
-    if name in ("bernoulli", "categorical"):
-        x, weight = np.arange(max(2, record.outputs), dtype=float), 1.0
-    elif name == "continuous_bernoulli":
-        x, weight = (np.arange(200_000) + 0.5) / 200_000, 1 / 200_000
-    else:
-        x = np.linspace(-30, 30, 600_001)
-        weight = x[1] - x[0]
-    p = np.exp(record.forward(np.broadcast_to(out, (len(x), *out.shape[1:])), x[:, None], *own)[0]) * weight
+    p = np.exp(record.forward(np.broadcast_to(out, (len(x), *out.shape[1:])), x[:, None], *own(record))[0]) * weight
     mean, variance = p @ x, p @ (x - p @ x) ** 2
     assert np.isclose(record.mean(out)[0, 0], mean, atol=1e-6)
-    draws = record.sample(np.broadcast_to(out, (100_000, *out.shape[1:])).copy(), np.random.default_rng(2), *own)[:, 0]
+    draws = record.sample(np.broadcast_to(out, (100_000, *out.shape[1:])).copy(), np.random.default_rng(2), *own(record))[:, 0]
     assert within(draws, mean) and within((draws - mean) ** 2, variance)
 
 
