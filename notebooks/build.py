@@ -51,7 +51,7 @@ def run(path):
     for n, cell in enumerate(notebook.cells):
         cell["id"] = f"cell-{n}"
     start = time.perf_counter()
-    NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(HERE)}}).execute()
+    NotebookClient(notebook, timeout=120, coalesce_streams=True, resources={"metadata": {"path": str(HERE)}}).execute()
     for cell in notebook.cells:
         cell["metadata"].pop("execution", None)
         cell["metadata"].pop("lines_to_next_cell", None)

@@ -111,7 +111,7 @@ def test_linear_vae_at_the_optimum_has_elbo_equal_to_log_p():
     ppca = PPCA(8).fit(X)
     vae = ppca.to_vae()
     assert abs(ppca.score(X) - 14.20978832) < 1e-8
-    log_w = sum(log_weight_terms_forward(X, RNG.standard_normal((5, len(X), 8)), vae.params, vae)[0])
+    log_w = sum(log_weight_terms_forward(X, RNG.standard_normal((5, len(X), 8)), vae.params, vae.parts)[0])
     assert np.abs(log_w - ppca.score_samples(X)).max() < 1e-10, "p(x|z) p(z) / q(z|x) is p(x) for every z"
     bound, _ = iwae_bound_forward(log_w)
     assert np.abs(bound - ppca.score_samples(X)).max() < 1e-10, "so every k-sample bound is log p(x), for every eps"
@@ -240,7 +240,7 @@ def test_k_sample_bound_rises_with_k_towards_log_p(trained):
     for k in (1, 5, 50):
         draws = []
         for _ in range(200):
-            log_w = sum(log_weight_terms_forward(x, rng.standard_normal((k, len(x), 2)), vae.params, vae)[0])
+            log_w = sum(log_weight_terms_forward(x, rng.standard_normal((k, len(x), 2)), vae.params, vae.parts)[0])
             draws.append(iwae_bound_forward(log_w)[0].mean())
         bounds.append(np.mean(draws))
         errors.append(standard_error(draws))
@@ -256,7 +256,7 @@ def test_bound_budget_orders_the_bounds_and_memory_does_not_change_the_result(tr
     assert 1 <= budget["ess"] <= 500 and budget["nll_error"] > 0
     a, ess = log_likelihood(vae, x, 100, rng=0, chunk=80, return_ess=True)
     rng = np.random.default_rng(0)
-    log_w = sum(log_weight_terms_forward(x, rng.standard_normal((100, len(x), 2)), vae.params, vae)[0])
+    log_w = sum(log_weight_terms_forward(x, rng.standard_normal((100, len(x), 2)), vae.params, vae.parts)[0])
     w = np.exp(log_w - log_w.max(0))
     assert np.allclose(a, np.log(w.mean(0)) + log_w.max(0), atol=1e-12)
     assert np.allclose(ess, w.sum(0) ** 2 / (w**2).sum(0), rtol=1e-12) and ess.min() < 99 and ess.max() <= 100

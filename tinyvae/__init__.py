@@ -14,9 +14,11 @@ In the order in which data flows through a model (each NAME is a pair NAME_forwa
     gaussian_log_density                               log N(z; mu, diag(sigma^2))
     elbo_terms                                         E_q[log p(x|z)] and the KL
     log_weight_terms, iwae_bound                       log w of every sample; the k-sample bound
+    Model                                              what every model can do; subclass it for your own
+    Network, Parts                                     records: an architecture; what a VAE is made of
     VAE                                                the model: loss_and_grad, fit, encode, sample, ...
     SGD, Adam                                          optimisers
-    check, check_model                                 gradient checks
+    check, check_model, over_theta                     gradient checks
     exact                                              models whose answers are known
 """
 
@@ -49,7 +51,7 @@ from .gaussian import (
     reparameterize_backward,
     reparameterize_forward,
 )
-from .gradcheck import Report, check, check_model
+from .gradcheck import Report, check, check_model, over_theta
 from .iwae import iwae_bound_backward, iwae_bound_forward
 from .layers import (
     dense_backward,
@@ -81,11 +83,13 @@ from .likelihoods import (
     laplace_backward,
     laplace_forward,
 )
-from .mlp import mlp_backward, mlp_forward
+from .mlp import Network, mlp_backward, mlp_forward
+from .model import Model
 from .optim import SGD, Adam
+from .parts import Parts
 from .vae import VAE
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 
 def __getattr__(name):
@@ -99,6 +103,9 @@ __all__ = [
     "SGD",
     "VAE",
     "Adam",
+    "Model",
+    "Network",
+    "Parts",
     "Report",
     "bernoulli_backward",
     "bernoulli_forward",
@@ -141,6 +148,7 @@ __all__ = [
     "log_weight_terms_forward",
     "mlp_backward",
     "mlp_forward",
+    "over_theta",
     "relu_backward",
     "relu_forward",
     "reparameterize_backward",

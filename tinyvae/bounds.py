@@ -1,56 +1,56 @@
 """The bounds: composition only. The calculus stands in the rooms that these functions call.
 
 Forward, in the order of the slides: encode, sample z, decode, log p(x|z), KL; backward, the same lines upwards.
-The composites read their weights from a mapping of names to arrays (`params`) and write gradients into a mapping of
-the same names (`dparams`); `vae` knows the architecture and the likelihood.
+The composites read their weights from a mapping of names to arrays (`params`) and add gradients to a `tinyvae.params.Gradients` of
+the same names (`dparams`). What varies from model to model, the two networks and the three distributions, they take as `tinyvae.Parts`.
 """
+
+from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 
-from .gaussian import (
-    gaussian_log_density_backward,
-    gaussian_log_density_forward,
-    kl_backward,
-    kl_forward,
-    reparameterize_backward,
-    reparameterize_forward,
-)
+from .iwae import iwae_bound_backward, iwae_bound_forward
 from .mlp import mlp_backward, mlp_forward
 
 
-def encode_forward(x, params, vae):
-    """(mu, log_sigma) of q(z|x): the encoder's two heads, side by side in one layer     [ENC.1]
+def encode_forward(x, params, encoder):
+    """q(z|x): the encoder's heads, side by side in one layer; mu and log_sigma, for the diagonal Gaussian   [ENC.1]
 
-    x has shape (N, D), mu and log_sigma (N, K); `params` maps names to arrays as `VAE.params` does,
-    `vae` knows the names of the layers and the activation.
+    x has shape (N, D), mu and log_sigma (N, K); `encoder` is a Network whose `heads` are the shapes of q's parts.
     """
-    heads, cache = mlp_forward(x / (vae.px.n_classes - 1) if vae.px.n_classes else x, params, vae.encoder, vae.activation)
-    mu, log_sigma = np.split(heads, 2, axis=-1)
-    return (mu, log_sigma), cache
+    y, mlp_cache = mlp_forward(x, params, encoder)
+    cache = mlp_cache, encoder
+    return encoder.cut(y), cache
 
 
 def encode_backward(dheads, cache, dparams):
-    """Writes the encoder's gradients, given dheads = (dmu, dlog_sigma), each (N, K)     [ENC.2]"""
-    mlp_backward(np.concatenate(dheads, axis=-1), cache, dparams, need_dx=False)
+    """Adds the encoder's gradients, given dheads = (dmu, dlog_sigma), each (N, K)       [ENC.2]"""
+    mlp_cache, encoder = cache
+    mlp_backward(encoder.join(dheads), mlp_cache, dparams, need_dx=False)
 
 
-def decode_forward(z, params, vae):
+def decode_forward(z, params, decoder):
     """The decoder's output, which the likelihood turns into p(x|z)                      [DEC.1]
 
     z has shape (..., K), out (..., D), or (..., D, outputs) if the likelihood wants several per pixel.
     """
-    flat, mlp_cache = mlp_forward(z, params, vae.decoder, vae.activation)
-    cache = mlp_cache, flat.shape
-    return flat.reshape(*z.shape[:-1], *vae.out_shape), cache
+    y, mlp_cache = mlp_forward(z, params, decoder)
+    (out,) = decoder.cut(y)
+    cache = mlp_cache, decoder
+    return out, cache
 
 
 def decode_backward(dout, cache, dparams):
-    """Writes the decoder's gradients and returns dz, of shape (..., K)                  [DEC.2]"""
-    mlp_cache, shape = cache
-    return mlp_backward(dout.reshape(shape), mlp_cache, dparams)
+    """Adds the decoder's gradients (none if dparams is None) and returns dz, of shape (..., K)   [DEC.2]"""
+    mlp_cache, decoder = cache
+    return mlp_backward(decoder.join((dout,)), mlp_cache, dparams)
 
 
-def elbo_terms_forward(x, eps, params, vae):
+# ---- the ELBO --------------------------------------------------------------------------------------
+
+
+def elbo_terms_forward(x, eps, params, parts):
     """The two terms of the ELBO:  E_q[log p(x|z)]  and  KL(q(z|x) || p(z))              [ELBO.1]
 
     ELBO = E_q[log p(x|z)] - KL(q(z|x) || p(z)) <= log p(x), the expectation being a mean over L samples.
@@ -61,37 +61,41 @@ def elbo_terms_forward(x, eps, params, vae):
     x : ndarray of shape (N, D)
     eps : ndarray of shape (L, N, K), drawn from N(0, I)
     params : mapping of names to arrays, as `VAE.params`
-    vae : VAE, for its architecture and its likelihood
+    parts : Parts, as `VAE.parts`
 
     Returns
     -------
     (log_px, kl) : ndarrays of shape (N,), in nats per datum
     cache : what `elbo_terms_backward` needs
     """
-    (mu, log_sigma), encoder_cache = encode_forward(x, params, vae)  # q(z|x)
-    z, z_cache = reparameterize_forward(mu, log_sigma, eps)  # z ~ q(z|x)
-    out, decoder_cache = decode_forward(z, params, vae)  # p(x|z)
-    log_px, px_cache = vae.px.forward(out, x, *vae.own(params))  # (L, N)
-    kl, kl_cache = kl_forward(mu, log_sigma)  # (N,)
+    q, encoder_cache = encode_forward(parts.likelihood.features(x), params, parts.encoder)  # q(z|x): mu, log sigma
+    z, z_cache = draw_forward(q, eps, params, parts.posterior)  # z = mu + sigma eps
+    out, decoder_cache = decode_forward(z, params, parts.decoder)  # p(x|z)
+    log_px, px_cache = log_px_forward(out, x, params, parts.likelihood)  # (L, N)
+    kl, kl_cache = divergence_forward(q, z, params, parts)  # (N,)
     cache = encoder_cache, z_cache, decoder_cache, px_cache, log_px.shape, kl_cache
     return (log_px.mean(0), kl), cache
 
 
-def elbo_terms_backward(dterms, cache, dparams, vae):
-    """The lines of the forward pass from last to first; every gradient is written into dparams   [ELBO.2]
+def elbo_terms_backward(dterms, cache, dparams, parts):
+    """The lines of the forward pass from last to first; every gradient is added to dparams       [ELBO.2]
 
     dterms = (dlog_px, dkl), each of shape (N,).
     """
     dlog_px, dkl = dterms
     encoder_cache, z_cache, decoder_cache, px_cache, (L, N), kl_cache = cache
-    dmu_kl, dlog_sigma_kl = kl_backward(dkl, kl_cache)
+    dq_kl, dz_kl = divergence_backward(dkl, kl_cache, dparams, parts)
     dlog_px = np.broadcast_to(dlog_px / L, (L, N))  # of the mean over samples
-    dz = _likelihood_backward(dlog_px, px_cache, decoder_cache, dparams, vae)
-    dmu, dlog_sigma = reparameterize_backward(dz, z_cache)
-    encode_backward((dmu + dmu_kl, dlog_sigma + dlog_sigma_kl), encoder_cache, dparams)
+    dout = log_px_backward(dlog_px, px_cache, dparams, parts.likelihood)
+    dz = decode_backward(dout, decoder_cache, dparams) + dz_kl
+    dq = draw_backward(dz, z_cache, dparams, parts.posterior)
+    encode_backward([d + d_kl for d, d_kl in zip(dq, dq_kl)], encoder_cache, dparams)  # mu and sigma stand in both terms
 
 
-def log_weight_terms_forward(x, eps, params, vae):
+# ---- importance weights ------------------------------------------------------------------------------
+
+
+def log_weight_terms_forward(x, eps, params, parts):
     """log p(x|z_l)  and  log p(z_l) - log q(z_l|x),  z_l ~ q(z|x): their sum is log w_l        [LOGW.1]
 
     The weights w of importance sampling and of the k-sample bound: their mean is an unbiased estimate of p(x).
@@ -103,40 +107,161 @@ def log_weight_terms_forward(x, eps, params, vae):
     x : ndarray of shape (N, D)
     eps : ndarray of shape (L, N, K), drawn from N(0, I)
     params : mapping of names to arrays, as `VAE.params`
-    vae : VAE, for its architecture and its likelihood
+    parts : Parts, as `VAE.parts`
 
     Returns
     -------
     (log_px, log_ratio) : ndarrays of shape (L, N), in nats
     cache : what `log_weight_terms_backward` needs
     """
-    (mu, log_sigma), encoder_cache = encode_forward(x, params, vae)  # q(z|x)
-    z, z_cache = reparameterize_forward(mu, log_sigma, eps)  # z ~ q(z|x)
-    out, decoder_cache = decode_forward(z, params, vae)  # p(x|z)
-    log_px, px_cache = vae.px.forward(out, x, *vae.own(params))  # (L, N)
-    log_pz, pz_cache = gaussian_log_density_forward(z, np.zeros_like(mu), np.zeros_like(mu))
-    log_qz, qz_cache = gaussian_log_density_forward(z, mu, log_sigma)
-    cache = encoder_cache, z_cache, decoder_cache, px_cache, pz_cache, qz_cache
-    return (log_px, log_pz - log_qz), cache
+    q, encoder_cache = encode_forward(parts.likelihood.features(x), params, parts.encoder)  # q(z|x): mu, log sigma
+    z, z_cache = draw_forward(q, eps, params, parts.posterior)  # z = mu + sigma eps
+    out, decoder_cache = decode_forward(z, params, parts.decoder)  # p(x|z)
+    log_px, px_cache = log_px_forward(out, x, params, parts.likelihood)  # (L, N)
+    log_ratio, ratio_cache = log_ratio_forward(q, z, params, parts)  # (L, N)
+    cache = encoder_cache, z_cache, decoder_cache, px_cache, ratio_cache
+    return (log_px, log_ratio), cache
 
 
-def log_weight_terms_backward(dterms, cache, dparams, vae):
-    """dlog_pz = dlog_ratio,  dlog_qz = -dlog_ratio; every gradient is written into dparams     [LOGW.2]
+def log_weight_terms_backward(dterms, cache, dparams, parts):
+    """The lines of the forward pass from last to first; every gradient is added to dparams       [LOGW.2]
 
     dterms = (dlog_px, dlog_ratio), each of shape (L, N).
     """
     dlog_px, dlog_ratio = dterms
-    encoder_cache, z_cache, decoder_cache, px_cache, pz_cache, qz_cache = cache
-    dz_q, dmu_q, dlog_sigma_q = gaussian_log_density_backward(-dlog_ratio, qz_cache)
-    dz_p, _, _ = gaussian_log_density_backward(dlog_ratio, pz_cache)
-    dz_px = _likelihood_backward(dlog_px, px_cache, decoder_cache, dparams, vae)
-    dmu, dlog_sigma = reparameterize_backward(dz_px + dz_p + dz_q, z_cache)
-    encode_backward((dmu + dmu_q, dlog_sigma + dlog_sigma_q), encoder_cache, dparams)
+    encoder_cache, z_cache, decoder_cache, px_cache, ratio_cache = cache
+    dq_ratio, dz_ratio = log_ratio_backward(dlog_ratio, ratio_cache, dparams, parts)
+    dout = log_px_backward(dlog_px, px_cache, dparams, parts.likelihood)
+    dz = decode_backward(dout, decoder_cache, dparams) + dz_ratio
+    dq = draw_backward(dz, z_cache, dparams, parts.posterior)
+    encode_backward([d + d_ratio for d, d_ratio in zip(dq, dq_ratio)], encoder_cache, dparams)
 
 
-def _likelihood_backward(dlog_px, px_cache, decoder_cache, dparams, vae):
-    """From log p(x|z) back to z, through the likelihood and the decoder."""
-    dout = vae.px.backward(dlog_px, px_cache)
-    if vae.px.own == "log_eta":
-        dout, dparams["likelihood.log_eta"][...] = dout
-    return decode_backward(dout, decoder_cache, dparams)
+# ---- the distributions, with the parameters of their own that some have ---------------------------------
+
+
+def own_values(record, prefix, params):
+    """The own parameters of a likelihood, prior or posterior, which its functions take as their last arguments."""
+    return [params[f"{prefix}.{name}"] for name in record.own]
+
+
+def add_own(grads, record, prefix, dparams):
+    """Of a pair's gradients, those of the record's own parameters, the last, are added to dparams; the others are returned."""
+    if not record.own:
+        return grads
+    others, own = grads[: -len(record.own)], grads[-len(record.own) :]
+    if dparams is not None:
+        for name, d in zip(record.own, own):
+            dparams[f"{prefix}.{name}"] += d
+    return others if len(others) > 1 else others[0]
+
+
+def draw_forward(q, eps, params, posterior):
+    """z ~ q(z|x), of the shape (L, N, K) of eps; for Gaussians z = mu + sigma eps."""
+    return posterior.sample_forward(*q, eps, *own_values(posterior, "posterior", params))
+
+
+def draw_backward(dz, cache, dparams, posterior):
+    """dq, in the order and the shapes of q, each (N, ...)."""
+    return add_own(posterior.sample_backward(dz, cache), posterior, "posterior", dparams)
+
+
+def log_px_forward(out, x, params, likelihood):
+    """log p(x|z), of shape (L, N), for the decoder's output of shape (L, N, D)."""
+    return likelihood.forward(out, x, *own_values(likelihood, "likelihood", params))
+
+
+def log_px_backward(dlog_px, cache, dparams, likelihood):
+    """dout, of the shape of out, (L, N, D)."""
+    return add_own(likelihood.backward(dlog_px, cache), likelihood, "likelihood", dparams)
+
+
+def log_pz_forward(z, params, prior):
+    """log p(z), of shape (L, N), for z of shape (L, N, K)."""
+    return prior.forward(z, *own_values(prior, "prior", params))
+
+
+def log_pz_backward(dlog_pz, cache, dparams, prior):
+    """dz, of shape (L, N, K)."""
+    return add_own(prior.backward(dlog_pz, cache), prior, "prior", dparams)
+
+
+def log_ratio_forward(q, z, params, parts):
+    """log p(z) - log q(z|x), of shape (L, N), for z of shape (L, N, K)."""
+    log_pz, pz_cache = log_pz_forward(z, params, parts.prior)
+    log_qz, qz_cache = parts.posterior.forward(z, *q, *own_values(parts.posterior, "posterior", params))
+    cache = pz_cache, qz_cache
+    return log_pz - log_qz, cache
+
+
+def log_ratio_backward(dlog_ratio, cache, dparams, parts):
+    """dlog_qz = -dlog_ratio,  dlog_pz = dlog_ratio; dq in the order of q, and dz, of shape (L, N, K)."""
+    pz_cache, qz_cache = cache
+    dz_q, *dq = add_own(parts.posterior.backward(-dlog_ratio, qz_cache), parts.posterior, "posterior", dparams)
+    dz_p = log_pz_backward(dlog_ratio, pz_cache, dparams, parts.prior)
+    return dq, dz_p + dz_q
+
+
+def divergence_forward(q, z, params, parts):
+    """KL(q(z|x) || p(z)), of shape (N,): in closed form where one is known, else the mean of log q - log p over the L samples."""
+    if parts.closed_kl is not None:
+        kl_forward, _ = parts.closed_kl
+        return kl_forward(*q, *own_values(parts.prior, "prior", params))
+    log_ratio, ratio_cache = log_ratio_forward(q, z, params, parts)
+    cache = ratio_cache, log_ratio.shape
+    return -log_ratio.mean(0), cache
+
+
+def divergence_backward(dkl, cache, dparams, parts):
+    """dq in the order of q, each (N, ...); and dz, of shape (L, N, K), which is 0 for a closed form."""
+    if parts.closed_kl is not None:
+        _, kl_backward = parts.closed_kl
+        return add_own(kl_backward(dkl, cache), parts.prior, "prior", dparams), 0
+    ratio_cache, (L, N) = cache
+    return log_ratio_backward(np.broadcast_to(-dkl / L, (L, N)), ratio_cache, dparams, parts)
+
+
+# ---- what is trained ---------------------------------------------------------------------------------------
+
+
+class Bound(NamedTuple):
+    """A lower bound on log p(x) as a pair, whose outputs are (bound, log_px, kl), each of shape (N,), in nats.
+
+    `weights` = (of log_px, of the KL); a bound without a KL term has only (1, 1).
+    """
+
+    forward: Callable
+    backward: Callable
+
+
+def elbo_forward(x, eps, params, parts, weights=(1, 1)):
+    """log p(x|z) - beta KL,  with weights (1, beta)             x (N, D), eps (L, N, K), bound (N,)"""
+    on_px, on_kl = weights
+    (log_px, kl), cache = elbo_terms_forward(x, eps, params, parts)
+    return (on_px * log_px - on_kl * kl, log_px, kl), cache
+
+
+def elbo_backward(dbound, cache, dparams, parts, weights=(1, 1)):
+    """dlog_px = dbound,  dkl = -beta dbound                     dbound (N,)"""
+    on_px, on_kl = weights
+    elbo_terms_backward((on_px * dbound, -on_kl * dbound), cache, dparams, parts)
+
+
+def iwae_forward(x, eps, params, parts, weights=(1, 1)):
+    """log 1/k sum_l w_l; its kl is the mean of log q - log p over the k samples      x (N, D), eps (k, N, K), bound (N,)"""
+    (log_px, log_ratio), terms_cache = log_weight_terms_forward(x, eps, params, parts)
+    bound, bound_cache = iwae_bound_forward(log_px + log_ratio)
+    cache = terms_cache, bound_cache
+    return (bound, log_px.mean(0), -log_ratio.mean(0)), cache
+
+
+def iwae_backward(dbound, cache, dparams, parts, weights=(1, 1)):
+    """dlog_px = dlog_ratio = dlog_w                             dbound (N,)"""
+    if weights != (1, 1):
+        raise ValueError(f"the k-sample bound has no KL term to weigh: train it without a schedule, got the weights {weights}")
+    terms_cache, bound_cache = cache
+    dlog_w = iwae_bound_backward(dbound, bound_cache)
+    log_weight_terms_backward((dlog_w, dlog_w), terms_cache, dparams, parts)
+
+
+BOUNDS = {"elbo": Bound(elbo_forward, elbo_backward), "iwae": Bound(iwae_forward, iwae_backward)}

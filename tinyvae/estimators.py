@@ -5,8 +5,10 @@ The lectures' estimators beside one another, each with its bias, its variance or
 
 import numpy as np
 
-from .bounds import log_weight_terms_forward
+from .bounds import log_px_forward, log_weight_terms_forward, own_values
 from .gaussian import gaussian_log_density_forward, kl_forward, reparameterize_forward
+from .iwae import iwae_bound_forward
+from .priors.standard import standard_normal_forward
 from .support.machine import blas_threads, keep_freed_memory, progress_bar
 from .support.validation import check_int
 
@@ -17,12 +19,6 @@ def standard_error(samples):
     """The standard error of the mean of independent samples, along the first axis."""
     samples = np.asarray(samples, dtype=np.float64)
     return samples.std(0, ddof=1) / np.sqrt(len(samples))
-
-
-def log_mean_exp(log_w):
-    """log 1/L sum_l exp(log_w_l) over the first axis, by log-sum-exp."""
-    top = log_w.max(0)
-    return top + np.log(np.exp(log_w - top).mean(0))
 
 
 # ---- log p(x) ------------------------------------------------------------------------------------
@@ -45,11 +41,11 @@ def naive_log_likelihood(vae, X, n_samples=1, rng=None):
     -------
     ndarray of shape (N,), in nats
     """
-    x = vae.scaled(vae.check_data(X))
-    z = np.random.default_rng(rng).standard_normal((check_int("n_samples", n_samples, 1), vae.n_latent))
-    own = vae.own(vae.params)
-    log_px = np.stack([vae.px.forward(out, x, *own)[0] for out in vae.decoder_output(z)[:, None]])
-    return log_mean_exp(log_px.astype(np.float64))
+    x, params, prior = vae.scaled(vae.check_data(X)), vae.params, vae.parts.prior
+    shape = check_int("n_samples", n_samples, 1), vae.n_latent
+    z = prior.sample(np.random.default_rng(rng), shape, np.float64, *own_values(prior, "prior", params))
+    log_px = np.stack([log_px_forward(out, x, params, vae.parts.likelihood)[0] for out in vae.decoder_output(z)[:, None]])
+    return iwae_bound_forward(log_px.astype(np.float64))[0]
 
 
 def log_likelihood(vae, X, n_samples=5000, rng=None, chunk=2000, progress=None, return_ess=False):
@@ -98,11 +94,11 @@ def log_likelihood(vae, X, n_samples=5000, rng=None, chunk=2000, progress=None, 
 
 def _log_weights(vae, x, L, rng, chunk):
     """L log weights for every row of x, in float64, some samples at a time, each of shape (n, N)."""
-    params, at_once = vae.params, max(1, chunk // (len(x) * vae.px.outputs))
+    params, at_once = vae.params, max(1, chunk // (len(x) * vae.parts.likelihood.outputs))
     for start in range(0, L, at_once):
         n = min(at_once, L - start)
         eps = rng.standard_normal((n, len(x), vae.n_latent), dtype=vae.dtype)
-        (log_px, log_ratio), _ = log_weight_terms_forward(x, eps, params, vae)
+        (log_px, log_ratio), _ = log_weight_terms_forward(x, eps, params, vae.parts)
         yield (log_px + log_ratio).astype(np.float64)
 
 
@@ -124,9 +120,9 @@ def bound_budget(vae, X, counts=(1, 5, 50), n_samples=5000, rng=None, progress=N
             x = vae.scaled(X[start : start + ROWS])
             log_w = np.concatenate(list(_log_weights(vae, x, L, rng, 2000)))
             groups = {k: log_w[: L // k * k].reshape(L // k, k, len(x)).swapaxes(0, 1) for k in counts}
-            parts.append([log_mean_exp(groups[k]).mean(0) for k in counts])
+            parts.append([iwae_bound_forward(groups[k])[0].mean(0) for k in counts])
             w = np.exp(log_w - log_w.max(0))
-            all_px.append(log_mean_exp(log_w))
+            all_px.append(iwae_bound_forward(log_w)[0])
             all_ess.append(w.sum(0) ** 2 / (w * w).sum(0))
             bar.update(len(x))
     log_px, bounds = np.concatenate(all_px), np.concatenate(parts, axis=1).mean(1)
@@ -214,5 +210,5 @@ def monte_carlo_kl(mu, log_sigma, n_samples=1000, rng=0):
     eps = np.random.default_rng(rng).standard_normal((check_int("n_samples", n_samples, 2), *mu.shape))
     z, _ = reparameterize_forward(mu, log_sigma, eps)
     log_q, _ = gaussian_log_density_forward(z, mu, log_sigma)
-    log_p, _ = gaussian_log_density_forward(z, np.zeros_like(mu), np.zeros_like(mu))
+    log_p, _ = standard_normal_forward(z)
     return (log_q - log_p).mean(0), standard_error(log_q - log_p), kl_forward(mu, log_sigma)[0]

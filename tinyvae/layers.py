@@ -46,7 +46,7 @@ def dense_forward(x, W, b):
     return y, cache
 
 
-def dense_backward(dy, cache, *, dW=None, db=None, need_dx=True):
+def dense_backward(dy, cache, *, dW=None, db=None, need_dx=True, need_dW=True):
     """dx = dy W',  dW = x' dy,  db = sum of dy over the batch                       [DENSE.2]
 
     Parameters
@@ -54,9 +54,11 @@ def dense_backward(dy, cache, *, dW=None, db=None, need_dx=True):
     dy : ndarray of shape (..., O)
     cache : from `dense_forward`
     dW, db : ndarrays of shape (I, O) and (O,), optional
-        Arrays to write into. A network passes views of its flat gradient and saves a copy.
+        Arrays to write into. A network passes empty views of its flat gradient and saves a copy.
     need_dx : bool
         False at the first layer of a network, where x is data: dx is then None.
+    need_dW : bool
+        False where the weights stay as they are: dW and db are then None.
 
     Returns
     -------
@@ -64,6 +66,8 @@ def dense_backward(dy, cache, *, dW=None, db=None, need_dx=True):
     """
     x, W = cache
     dx = dy @ W.T if need_dx else None
+    if not need_dW:
+        return dx, None, None
     x, dy = _rows(x), _rows(dy)
     dW = np.matmul(x.T, dy, out=dW)
     db = dy.sum(0, out=db)

@@ -1,8 +1,13 @@
 """The dense network that encoder and decoder share: dense, activation, dense, activation, ..., dense.
 
-A composite: it calls the pairs of `layers` and holds no calculus of its own. It reads its weights
-from a mapping of names to arrays and writes their gradients into a mapping of the same names.
+`Network` is its architecture as a value. The pair is a composite: it calls the pairs of `layers` and holds no calculus
+of its own. It reads its weights from a mapping of names to arrays and adds their gradients to a mapping of the same names.
 """
+
+import math
+from typing import NamedTuple
+
+import numpy as np
 
 from . import layers
 from .params import glorot_uniform, he_normal
@@ -15,67 +20,94 @@ ACTIVATIONS = {
 }
 
 
-def mlp_shapes(names, sizes):
-    """Shapes of the weights of a network whose layers have these names.
+class Network(NamedTuple):
+    """The architecture of a dense network, as a value.
 
-    >>> mlp_shapes(["encoder.0", "encoder.head"], [64, 128, 4])["encoder.head.W"]
+    Attributes
+    ----------
+    names : tuple of str, of the layers; their weights are called "name.W" and "name.b"
+    sizes : tuple of int, one more than there are layers: (64, 128, 4) goes from 64 inputs by 128 hidden units to 4 outputs
+    activation : str, a key of `ACTIVATIONS`; the last layer has none
+    heads : tuple of shapes, optional: what the outputs are, side by side; ((K,), (K,)) for mu and log_sigma
+
+    Examples
+    --------
+    >>> Network(("encoder.0", "encoder.head"), (64, 128, 4), "tanh").shapes["encoder.head.W"]
     (128, 4)
     """
-    shapes = {}
-    for name, n_in, n_out in zip(names, sizes[:-1], sizes[1:]):
-        shapes[name + ".W"] = (n_in, n_out)
-        shapes[name + ".b"] = (n_out,)
-    return shapes
+
+    names: tuple
+    sizes: tuple
+    activation: str = "tanh"
+    heads: tuple = ()
+
+    @property
+    def shapes(self):
+        """Names of the weights to their shapes, in the order of the layers."""
+        shapes = {}
+        for name, n_in, n_out in zip(self.names, self.sizes[:-1], self.sizes[1:]):
+            shapes[name + ".W"] = (n_in, n_out)
+            shapes[name + ".b"] = (n_out,)
+        return shapes
 
 
-def mlp_init(rng, params, names, activation):
+    def cut(self, y):
+        """The outputs, of shape (..., O), as a tuple of arrays of the heads' shapes, each (..., *shape)."""
+        stops = np.cumsum([math.prod(shape) for shape in self.heads])[:-1]
+        return tuple(part.reshape(*y.shape[:-1], *shape) for part, shape in zip(np.split(y, stops, axis=-1), self.heads))
+
+    def join(self, heads):
+        """The opposite of `cut`."""
+        return np.concatenate([head.reshape(*head.shape[: head.ndim - len(shape)], -1) for head, shape in zip(heads, self.heads)], axis=-1)
+
+
+def mlp_init(rng, params, network):
     """Draw the weights in place: He below a ReLU, Glorot elsewhere; biases are zero.
 
     The last layer is linear and therefore always Glorot: neither mu and log_sigma nor logits
     may pass through an activation, which would bound them from one side.
     """
-    for name in names:
-        draw = he_normal if activation == "relu" and name != names[-1] else glorot_uniform
+    for name in network.names:
+        draw = he_normal if network.activation == "relu" and name != network.names[-1] else glorot_uniform
         W = params[name + ".W"]
         W[...] = draw(rng, W.shape)
         params[name + ".b"][...] = 0
 
 
-def mlp_forward(x, params, names, activation):
+def mlp_forward(x, params, network):
     """h_0 = x,  h_i = activation(h_{i-1} W_i + b_i),  y = h_{n-1} W_n + b_n             [MLP.1]
 
     Parameters
     ----------
     x : ndarray of shape (..., I)
     params : mapping of "name.W" and "name.b" to arrays
-    names : sequence of the names of the layers
-    activation : str, a key of `ACTIVATIONS`
+    network : Network
 
     Returns
     -------
     y : ndarray of shape (..., O)
     cache : what `mlp_backward` needs
     """
-    act_forward, act_backward = ACTIVATIONS[activation]
+    act_forward, act_backward = ACTIVATIONS[network.activation]
     cache = []
     h = x
-    for name in names:
+    for name in network.names:
         h, dense_cache = layers.dense_forward(h, params[name + ".W"], params[name + ".b"])
         act_cache = None
-        if name != names[-1]:
+        if name != network.names[-1]:
             h, act_cache = act_forward(h)
         cache.append((name, dense_cache, act_backward, act_cache))
     return h, cache
 
 
 def mlp_backward(dy, cache, dparams, *, need_dx=True):
-    """The same layers from last to first; every dW and db is written into its view.     [MLP.2]
+    """The same layers from last to first; every dW and db is added to dparams.          [MLP.2]
 
     Parameters
     ----------
     dy : ndarray of shape (..., O)
     cache : from `mlp_forward`
-    dparams : mapping of "name.W" and "name.b" to the arrays to write into
+    dparams : Gradients, or None if the weights stay as they are
     need_dx : bool
         False if x is data: the largest product of the backward pass is then saved.
 
@@ -87,6 +119,11 @@ def mlp_backward(dy, cache, dparams, *, need_dx=True):
     for i, (name, dense_cache, act_backward, act_cache) in reversed(list(enumerate(cache))):
         if act_cache is not None:
             dh = act_backward(dh, act_cache)
-        dW, db = dparams[name + ".W"], dparams[name + ".b"]
-        dh, _, _ = layers.dense_backward(dh, dense_cache, dW=dW, db=db, need_dx=need_dx or i > 0)
+        if dparams is None:
+            dh, _, _ = layers.dense_backward(dh, dense_cache, need_dW=False)
+            continue
+        W, b = name + ".W", name + ".b"
+        dh, dW, db = layers.dense_backward(dh, dense_cache, dW=dparams.empty(W), db=dparams.empty(b), need_dx=need_dx or i > 0)
+        dparams.add(W, dW)
+        dparams.add(b, db)
     return dh

@@ -5,6 +5,9 @@ people: `views(theta, shapes)["decoder.out.W"]` is a window on theta, so that wr
 """
 
 import math
+from collections.abc import Mapping
+
+import numpy as np
 
 
 def count(shapes):
@@ -41,6 +44,66 @@ def views(flat, shapes):
         start, stop = stop, stop + math.prod(shape)
         named[name] = flat[start:stop].reshape(shape)
     return named
+
+
+class Gradients(Mapping):
+    """Named views of one flat gradient, for backward passes to add to: `dparams["decoder.out.b"] += db`.
+
+    What nobody adds to is zero, and weights that are used twice collect both gradients.
+
+    Parameters
+    ----------
+    shapes : dict of str to tuple of int
+    dtype : of the gradient
+
+    Examples
+    --------
+    >>> dparams = Gradients({"W": (2, 2), "b": (1,)})
+    >>> dparams["b"] += 3
+    >>> dparams["b"] += 4
+    >>> print(dparams.flat())
+    [0. 0. 0. 0. 7.]
+    """
+
+    def __init__(self, shapes, dtype=np.float64):
+        # Memory is set to zero only where something is added: a product is written straight into a view
+        # that is empty, which spares a training step two passes over all parameters.
+        self._flat = np.empty(count(shapes), dtype)
+        self._views = views(self._flat, shapes)
+        self._empty = set(shapes)
+
+    def __getitem__(self, name):
+        view = self._views[name]
+        if name in self._empty:
+            view[...] = 0
+            self._empty.discard(name)
+        return view
+
+    def __setitem__(self, name, value):  # the second half of `dparams[name] += d`
+        self[name][...] = value
+
+    def __iter__(self):
+        return iter(self._views)
+
+    def __len__(self):
+        return len(self._views)
+
+    def empty(self, name):
+        """The array of a name that nothing has been added to, to be overwritten whole; None if something has."""
+        return self._views[name] if name in self._empty else None
+
+    def add(self, name, d):
+        """Add d; if d is the array that `empty` lent, it is in its place already."""
+        if d is self.empty(name):
+            self._empty.discard(name)
+        else:
+            self[name] += d
+
+    def flat(self):
+        """The whole gradient, of shape (P,)."""
+        for name in tuple(self._empty):
+            self[name] = 0
+        return self._flat
 
 
 def glorot_uniform(rng, shape):

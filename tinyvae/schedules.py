@@ -1,7 +1,8 @@
-"""KL schedules: how the weights of reconstruction and KL change in the course of training.
+"""Schedules: how the weights of the terms change in the course of training, the KL's above all.
 
-A schedule is called at every step as schedule(t, log_px, kl), with t in epochs and the batch's mean terms in
-nats, and returns (weight of the reconstruction, weight of the KL). Hand one to `VAE.fit(schedule=...)`.
+A schedule is called at every step as schedule(t, terms), with t in epochs and the batch's mean terms (name -> number in the
+term's unit), and returns weights by name, {"kl": 0.3}. The loop hands them to the model's `loss_backward` unread; a term that
+is not named keeps the model's own weight. Hand one to `fit(schedule=...)`.
 """
 
 import math
@@ -9,51 +10,51 @@ import math
 from .support.validation import check_number
 
 
-def constant(beta=1.0):
-    """(1, beta) throughout: the beta-VAE."""
+def constant(beta=1.0, term="kl"):
+    """beta throughout: the beta-VAE."""
     beta = check_number("beta", beta, at_least=0)
-    return lambda t, log_px, kl: (1.0, beta)
+    return lambda t, terms: {term: beta}
 
 
-def linear_warmup(epochs, beta=1.0):
-    """The KL's weight rises linearly from 0 to beta over the first epochs (arXiv:1511.06349, arXiv:1602.02282).
+def linear_warmup(epochs, beta=1.0, term="kl"):
+    """The term's weight rises linearly from 0 to beta over the first epochs (arXiv:1511.06349, arXiv:1602.02282).
 
     Examples
     --------
-    >>> [linear_warmup(10)(t, log_px=-20, kl=1)[1] for t in (0, 5, 10, 99)]
+    >>> [linear_warmup(10)(t, {})["kl"] for t in (0, 5, 10, 99)]
     [0.0, 0.5, 1.0, 1.0]
     """
     epochs, beta = check_number("epochs", epochs, above=0), check_number("beta", beta, at_least=0)
-    return lambda t, log_px, kl: (1.0, beta * min(1.0, t / epochs))
+    return lambda t, terms: {term: beta * min(1.0, t / epochs)}
 
 
-def cyclic(period, beta=1.0, ramp=0.5):
+def cyclic(period, beta=1.0, ramp=0.5, term="kl"):
     """A warm-up at the start of every period, over its share `ramp` (arXiv:1903.10145).
 
     Examples
     --------
-    >>> [cyclic(10)(t, log_px=-20, kl=1)[1] for t in (0, 2.5, 5, 9, 10, 12.5)]
+    >>> [cyclic(10)(t, {})["kl"] for t in (0, 2.5, 5, 9, 10, 12.5)]
     [0.0, 0.5, 1.0, 1.0, 0.0, 0.5]
     """
     period, beta = check_number("period", period, above=0), check_number("beta", beta, at_least=0)
     ramp = check_number("ramp", ramp, above=0)
     if ramp > 1:
         raise ValueError(f"ramp must be a share of the period, at most 1, got {ramp}")
-    return lambda t, log_px, kl: (1.0, beta * min(1.0, (t % period) / (period * ramp)))
+    return lambda t, terms: {term: beta * min(1.0, (t % period) / (period * ramp))}
 
 
-def free_bits(nats):
+def free_bits(nats, term="kl"):
     """max(nats, KL) in place of the batch's mean KL: no gradient, and so no price, below it.
 
     One group for all dimensions of z, where arXiv:1606.04934 has a group for each.
 
     Examples
     --------
-    >>> free_bits(2.0)(0, log_px=-20, kl=1.5), free_bits(2.0)(0, log_px=-20, kl=2.5)
-    ((1.0, 0.0), (1.0, 1.0))
+    >>> free_bits(2.0)(0, {"kl": 1.5}), free_bits(2.0)(0, {"kl": 2.5})
+    ({'kl': 0.0}, {'kl': 1.0})
     """
     nats = check_number("nats", nats, at_least=0)
-    return lambda t, log_px, kl: (1.0, 1.0 if kl > nats else 0.0)
+    return lambda t, terms: {term: 1.0 if terms[term] > nats else 0.0}
 
 
 class Constraint:
@@ -81,11 +82,19 @@ class Constraint:
         self.smoothing = check_number("smoothing", smoothing, at_least=0, below=1)
         self.multiplier, self.average = 1.0, None
 
-    def __call__(self, t, log_px, kl):
-        """(multiplier, 1), after the multiplier has taken this step's excess into account."""
-        excess = -log_px - self.target
+    def __call__(self, t, terms):
+        """Weights: the multiplier on the reconstruction, 1 on the KL, after this step's excess has been taken into account."""
+        excess = terms["reconstruction"] - self.target
         old = excess if self.average is None else self.average
         self.average = self.smoothing * old + (1 - self.smoothing) * excess
         log_multiplier = math.log(self.multiplier) + self.rate * self.average
         self.multiplier = math.exp(min(10.0, max(-10.0, log_multiplier)))
-        return self.multiplier, 1.0
+        return {"reconstruction": self.multiplier, "kl": 1.0}
+
+    def state_dict(self):
+        """What a checkpoint must keep."""
+        return {"multiplier": self.multiplier, "average": self.average}
+
+    def load_state_dict(self, state):
+        """Take back what `state_dict` gave."""
+        self.multiplier, self.average = state["multiplier"], state["average"]

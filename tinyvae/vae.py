@@ -1,42 +1,35 @@
-"""The variational auto-encoder as an estimator: parameters, loss and gradient, and what a trained model is used for.
+"""The variational auto-encoder: its loss and gradient, and what a trained model is used for.
 
 The forward and backward passes that it calls stand in `bounds`, on one page.
 """
 
+from typing import ClassVar
+
 import numpy as np
 
-from . import likelihoods
+from . import estimators
 from .bounds import (
+    BOUNDS,
     decode_forward,
-    elbo_terms_backward,
+    draw_forward,
     elbo_terms_forward,
     encode_forward,
-    log_weight_terms_backward,
-    log_weight_terms_forward,
+    own_values,
 )
-from .gaussian import reparameterize_forward
-from .iwae import iwae_bound_backward, iwae_bound_forward
-from .mlp import ACTIVATIONS, mlp_init, mlp_shapes
-from .params import count, views
-from .support.storage import read_npz, write_npz
-from .support.validation import check_choice, check_int, check_matrix, check_number
-
-CHUNK = 1000  # rows evaluated at a time outside training, so that memory stays small
-
-
-def _architecture(n_features, n_latent, hidden, px):
-    """Names of the encoder's and the decoder's layers, and the shapes of all parameters in their order."""
-    encoder = [f"encoder.{i}" for i in range(len(hidden))] + ["encoder.head"]
-    decoder = [f"decoder.{i}" for i in range(len(hidden))] + ["decoder.out"]
-    shapes = mlp_shapes(encoder, [n_features, *hidden, 2 * n_latent])
-    shapes |= mlp_shapes(decoder, [n_latent, *reversed(hidden), n_features * px.outputs])
-    if px.own == "log_eta":
-        shapes["likelihood.log_eta"] = ()
-    return encoder, decoder, shapes
+from .mlp import ACTIVATIONS
+from .model import CHUNK, Model
+from .parts import assemble, init_parts
+from .support.validation import (
+    check_batch,
+    check_choice,
+    check_int,
+    check_matrix,
+    check_number,
+)
 
 
-class VAE:
-    """A variational auto-encoder with a Gaussian posterior, the prior N(0, I) and dense networks.
+class VAE(Model):
+    """A variational auto-encoder with dense networks: by default a diagonal Gaussian posterior and the prior N(0, I).
 
     Parameters
     ----------
@@ -50,6 +43,10 @@ class VAE:
         p(x|z): a name in `tinyvae.likelihoods.LIKELIHOODS`, or "categorical:C" for C classes.
     eta : float
         Variance of p(x|z): fixed for "gaussian" and "laplace", the start for "gaussian_scalar".
+    posterior : str
+        q(z|x): a name in `tinyvae.posteriors.POSTERIORS`, "diagonal" or "full".
+    prior : str
+        p(z): a name in `tinyvae.priors.PRIORS`, "standard" or "mixture:M" for M learned Gaussians.
     activation : str
         "tanh", "relu", "sigmoid" or "softplus".
     beta : float
@@ -67,6 +64,8 @@ class VAE:
     ----------
     theta : ndarray of shape (P,)
         All parameters, encoder first; `params` names its parts.
+    parts : Parts
+        The two networks and the three distributions, which the pairs of `tinyvae.bounds` take.
     epoch : int
         Epochs trained so far.
 
@@ -87,159 +86,98 @@ class VAE:
     (1797, 2)
     """
 
+    units: ClassVar[dict] = {"neg_elbo": "nats", "reconstruction": "nats", "kl": "nats"}
+
     def __init__(
-        self, n_features, n_latent=2, *, hidden=(128,), likelihood="bernoulli", eta=1.0,
+        self, n_features, n_latent=2, *, hidden=(128,), likelihood="bernoulli", eta=1.0, posterior="diagonal", prior="standard",
         activation="tanh", beta=1.0, bound="elbo", n_samples=1, seed=0, dtype="float32",
     ):  # fmt: skip
+        super().__init__(seed=seed, dtype=dtype)
         self.n_features = check_int("n_features", n_features, 1)
         self.n_latent = check_int("n_latent", n_latent, 1)
         self.hidden = tuple(check_int("hidden", size, 1) for size in np.atleast_1d(np.asarray(hidden, dtype=object)))
-        self.px = likelihoods.get(likelihood)
-        self.likelihood = likelihood
+        self.likelihood, self.posterior, self.prior = likelihood, posterior, prior
         self.eta = check_number("eta", eta, above=0)
         self.activation = check_choice("activation", activation, ACTIVATIONS)
         self.beta = check_number("beta", beta, at_least=0)
-        self.bound = check_choice("bound", bound, ("elbo", "iwae"))
+        self.bound = check_choice("bound", bound, BOUNDS)
         if bound == "iwae" and self.beta != 1:
             raise ValueError(f"beta must be 1 with bound='iwae', which has no KL term to weigh; got {beta}")
         self.n_samples = check_int("n_samples", n_samples, 1)
-        self.seed = check_int("seed", seed, 0)
-        name = dtype if isinstance(dtype, str) else np.dtype(dtype).name
-        self.dtype = np.dtype(check_choice("dtype", name, ("float32", "float64")))
-        self.out_shape = (self.n_features, self.px.outputs)[: 1 + (self.px.outputs > 1)]
-        self.encoder, self.decoder, self.shapes = _architecture(self.n_features, self.n_latent, self.hidden, self.px)
-        self.theta = np.zeros(count(self.shapes), self.dtype)
-        self.epoch = 0
-        self._draw_weights(np.random.default_rng(self.seed))
+        self.parts = assemble(self.n_features, self.n_latent, self.hidden, activation, likelihood, self.eta, posterior, prior)
+        self.shapes = self.parts.shapes()
 
-    def _draw_weights(self, rng):
-        params = self.params
-        mlp_init(rng, params, self.encoder, self.activation)
-        mlp_init(rng, params, self.decoder, self.activation)
-        # Pixels are neither centred nor independent: half of the usual scale at the data learns faster
-        # (MNIST, 784-200-200-50, 20 epochs: 0.5 nats). log_sigma starts at 0, where exp cannot overflow.
-        params[self.encoder[0] + ".W"][...] /= 2
-        params["encoder.head.W"][:, self.n_latent :] = 0
-        if self.px.own == "log_eta":
-            params["likelihood.log_eta"][...] = np.log(self.eta)
+    def init_params(self, rng, params):
+        """Draw the weights of both networks and start the distributions' own parameters."""
+        init_parts(rng, params, self.parts, self.eta)
 
     # ---- the objective ---------------------------------------------------------------------
 
-    @property
-    def params(self):
-        """Names to views of `theta`: "encoder.0.W", ..., "decoder.out.b". Writing changes the model."""
-        return self.views(self.theta)
+    def draw_noise(self, rng, batch):
+        """eps ~ N(0, I) of shape (n_samples, N, K)."""
+        return _noise(self, rng, self.n_samples, len(batch[0]))
 
-    def views(self, flat):
-        """The same names over any vector of the length of `theta`, a gradient for example."""
-        if np.shape(flat) != (count(self.shapes),):
-            raise ValueError(f"flat must have the shape of theta, ({count(self.shapes)},), got {np.shape(flat)}")
-        return views(flat, self.shapes)
-
-    def own(self, params):
-        """The arguments that the likelihood takes after x: nothing, the fixed eta, or the learned log_eta."""
-        return {"": (), "eta": (self.eta,), "log_eta": (params.get("likelihood.log_eta"),)}[self.px.own]
-
-    def loss_forward(self, X, eps):
+    def loss_forward(self, batch, noise):
         """loss = -mean over the batch of the bound: log p(x|z) - beta KL, or the k-sample bound  [LOSS.1]
 
         In nats per datum, and deterministic in its arguments: all noise is in eps, of shape (N, K),
-        or (L, N, K) for L samples per datum.
+        or (L, N, K) for L samples per datum. The terms are neg_elbo = reconstruction + kl, reconstruction = -log p(x|z), kl.
         """
-        x = self.scaled(self.check_data(X))
-        eps = self._check_eps(eps, len(x))
-        if self.bound == "iwae":
-            (log_px, log_ratio), terms_cache = log_weight_terms_forward(x, eps, self.params, self)
-            bound, bound_cache = iwae_bound_forward(log_px + log_ratio)
-            return -np.mean(bound), (log_px.mean(0), -log_ratio.mean(0), terms_cache, bound_cache)
-        (log_px, kl), terms_cache = elbo_terms_forward(x, eps, self.params, self)
-        return -np.mean(log_px - self.beta * kl), (log_px, kl, terms_cache, None)
+        x, _ = check_batch(batch, self.dtype)
+        eps = _check_eps(self, noise, len(x))
+        (bound, log_px, kl), cache = BOUNDS[self.bound].forward(x, eps, self.params, self.parts, (1, self.beta))
+        terms = {"neg_elbo": kl - log_px, "reconstruction": -log_px, "kl": kl}
+        return (-np.mean(bound), terms), (cache, bound)
 
     def loss_backward(self, dloss, cache, weights=None):
         """The minus and the 1/N of the mean, then the bound's own backward pass; dtheta (P,)    [LOSS.2]
 
-        `weights`, of the reconstruction and the KL, stand in for (1, beta): the schedules of `train` set them.
+        `weights`, {"kl": beta} for example, stand in for 1 and beta: the schedules of training set them.
         """
-        log_px, kl, terms_cache, bound_cache = cache
-        dtheta = np.empty_like(self.theta)
-        if self.bound == "iwae":
-            dbound = np.full_like(log_px, -dloss / len(log_px))
-            dlog_w = iwae_bound_backward(dbound, bound_cache)
-            log_weight_terms_backward((dlog_w, dlog_w), terms_cache, self.views(dtheta), self)
-        else:
-            on_reconstruction, on_kl = weights or (1, self.beta)
-            dlog_px = np.full_like(log_px, -on_reconstruction * dloss / len(log_px))
-            dkl = np.full_like(kl, on_kl * dloss / len(kl))
-            elbo_terms_backward((dlog_px, dkl), terms_cache, self.views(dtheta), self)
-        return dtheta
+        cache, bound = cache
+        weights = self.weigh(weights, reconstruction=1, kl=self.beta)
+        dbound, dparams = np.full_like(bound, -dloss / len(bound)), self.gradients()
+        BOUNDS[self.bound].backward(dbound, cache, dparams, self.parts, (weights["reconstruction"], weights["kl"]))
+        return dparams.flat()
 
-    def loss_and_grad(self, X, eps):
-        """The loss, a scalar in nats per datum, and its gradient, of the shape of `theta`.
+    # ---- data -----------------------------------------------------------------------------------
 
-        Parameters
-        ----------
-        X : ndarray of shape (N, D)
-        eps : ndarray of shape (N, K), or (L, N, K) for L samples per datum, drawn from N(0, I)
-        """
-        loss, cache = self.loss_forward(X, eps)
-        return loss, self.loss_backward(1, cache)
-
-    def _check_eps(self, eps, n):
-        eps = np.asarray(eps, self.dtype)
-        if eps.ndim not in (2, 3) or eps.shape[-2:] != (n, self.n_latent) or len(eps) == 0:
-            wanted = f"({n}, {self.n_latent}) or (L, {n}, {self.n_latent})"
-            raise ValueError(f"eps must have shape {wanted}, got {eps.shape}: draw it with rng.standard_normal")
-        return eps.reshape(-1, n, self.n_latent)
-
-    def check_data(self, X):
+    def check_data(self, X, name="X", binarize=None):
         """X as it is, or a ValueError or TypeError: wrong shape or dtype, NaN, no rows, pixels outside the domain."""
-        X = check_matrix("X", X, self.n_features)
-        if self._is_pixels(X):
-            if X.max() == 1 and X.mean() > 0.01:  # a dark image has fewer ones
-                raise ValueError(
-                    "X is uint8, which is taken as pixels 0 to 255, but its largest value is 1: "
-                    "pass binary pixels as X.astype('float32')"
-                )
-        else:
-            self.px.check(X)
+        likelihood = self.parts.likelihood
+        if binarize and (likelihood.domain != (0, 1) or likelihood.whole):
+            raise ValueError(f"binarize draws pixels 0 and 1, for a Bernoulli likelihood; got {self.likelihood!r}")
+        X = super().check_data(X, name, binarize)
+        if not _is_pixels(self, X):
+            likelihood.check(X, name)
+        elif X.max() == 1 and X.mean() > 0.01:  # a dark image has fewer ones
+            raise ValueError(
+                f"{name} is uint8, which is taken as pixels 0 to 255, but its largest value is 1: "
+                f"pass binary pixels as {name}.astype('float32')"
+            )
         return X
-
-    def _is_pixels(self, X):
-        return X.dtype == np.uint8 and not self.px.n_classes
 
     def scaled(self, X):
         """Checked rows as the model computes with them: in its dtype, uint8 pixels scaled to [0, 1]."""
-        return np.divide(X, 255, dtype=self.dtype) if self._is_pixels(X) else np.asarray(X, self.dtype)
-
-    def _rng(self, rng):
-        return np.random.default_rng(self.seed if rng is None else rng)
-
-    def _noise(self, rng, *shape):
-        return rng.standard_normal((*shape, self.n_latent), dtype=self.dtype)
+        return np.divide(X, 255, dtype=self.dtype) if _is_pixels(self, X) else np.asarray(X, self.dtype)
 
     # ---- what a trained model is used for ------------------------------------------------------
 
-    def fit(self, X, **options):
-        """Train from the present theta; calling it again goes on. See `tinyvae.train.fit`."""
-        from .train import fit  # here, because the training loop stands above the model
-
-        return fit(self, X, **options)
-
     def encode(self, X):
-        """(mu, log_sigma), each of shape (N, K): mean and log standard deviation of q(z|x)."""
-        X = self.check_data(X)
-        parts = [encode_forward(self.scaled(X[i : i + CHUNK]), self.params, self)[0] for i in range(0, len(X), CHUNK)]
-        mu, log_sigma = zip(*parts)
-        return np.concatenate(mu), np.concatenate(log_sigma)
+        """q(z|x): (mu, log_sigma), each of shape (N, K), mean and log standard deviation; or what else the posterior has."""
+        X, features = self.check_data(X), self.parts.likelihood.features
+        chunks = (features(self.scaled(X[i : i + CHUNK])) for i in range(0, len(X), CHUNK))
+        parts = [encode_forward(x, self.params, self.parts.encoder)[0] for x in chunks]
+        return tuple(np.concatenate(part) for part in zip(*parts))
 
     def decoder_output(self, Z):
         """The decoder's last layer at Z of shape (N, K): what the likelihood takes, logits for example."""
         Z = check_matrix("Z", Z, self.n_latent).astype(self.dtype)
-        return decode_forward(Z, self.params, self)[0]
+        return decode_forward(Z, self.params, self.parts.decoder)[0]
 
     def decode(self, Z):
         """The mean of p(x|z), of shape (N, D), for Z of shape (N, K)."""
-        return self.px.mean(self.decoder_output(Z))
+        return self.parts.likelihood.mean(self.decoder_output(Z))
 
     def reconstruct(self, X, rng=None):
         """x after encoding and decoding, of shape (N, D).
@@ -247,26 +185,29 @@ class VAE:
         Without `rng` deterministic: the mean of p(x|z) at z = mu. With `rng` (a Generator or a
         seed) stochastic: z ~ q(z|x), then x ~ p(x|z). Lecture D3 names both.
         """
-        mu, log_sigma = self.encode(X)
+        q = self.encode(X)
         if rng is None:
-            return self.decode(mu)
-        rng = self._rng(rng)
-        z, _ = reparameterize_forward(mu, log_sigma, self._noise(rng, len(mu)))
-        return self.px.sample(self.decoder_output(z), rng, *self.own(self.params))
+            return self.decode(q[0])
+        rng, likelihood = np.random.default_rng(rng), self.parts.likelihood
+        (z,), _ = draw_forward(q, _noise(self, rng, 1, len(q[0])), self.params, self.parts.posterior)  # z ~ q(z|x)
+        return likelihood.sample(self.decoder_output(z), rng, *own_values(likelihood, "likelihood", self.params))  # x ~ p(x|z)
 
     def sample(self, n, rng=None, *, mean=False):
-        """n new data, of shape (n, D): z ~ N(0, I), then x ~ p(x|z), or its mean if `mean`."""
-        rng = self._rng(rng)
-        out = self.decoder_output(self._noise(rng, check_int("n", n, 1)))
-        return self.px.mean(out) if mean else self.px.sample(out, rng, *self.own(self.params))
+        """n new data, of shape (n, D): z ~ p(z), then x ~ p(x|z), or its mean if `mean`."""
+        rng, prior, likelihood = np.random.default_rng(self.seed if rng is None else rng), self.parts.prior, self.parts.likelihood
+        shape = check_int("n", n, 1), self.n_latent
+        z = prior.sample(rng, shape, self.dtype, *own_values(prior, "prior", self.params))  # z ~ p(z)
+        out = self.decoder_output(z)
+        return likelihood.mean(out) if mean else likelihood.sample(out, rng, *own_values(likelihood, "likelihood", self.params))
 
     def elbo_terms(self, X, rng=None, n_samples=1):
         """The two terms of the ELBO by themselves: (log_px, kl), each of shape (N,), in nats."""
-        X, rng, L = self.check_data(X), self._rng(rng), check_int("n_samples", n_samples, 1)
-        parts, at_once = [], max(1, CHUNK // (L * self.px.outputs))
+        X, L = self.check_data(X), check_int("n_samples", n_samples, 1)
+        rng = np.random.default_rng(self.seed if rng is None else rng)
+        parts, at_once = [], max(1, CHUNK // (L * self.parts.likelihood.outputs))
         for i in range(0, len(X), at_once):
             x = self.scaled(X[i : i + at_once])
-            parts.append(elbo_terms_forward(x, self._noise(rng, L, len(x)), self.params, self)[0])
+            parts.append(elbo_terms_forward(x, _noise(self, rng, L, len(x)), self.params, self.parts)[0])
         log_px, kl = zip(*parts)
         return np.concatenate(log_px), np.concatenate(kl)
 
@@ -278,13 +219,14 @@ class VAE:
         log_px, kl = self.elbo_terms(X, rng, n_samples)
         return log_px - kl
 
+    def evaluate(self, X, y=None, *, rng=None, n_samples=1):
+        """Means over X of neg_elbo = reconstruction + kl, in nats per datum, whatever bound and beta are trained. y is ignored."""
+        log_px, kl = (float(np.mean(term, dtype=float)) for term in self.elbo_terms(X, rng, n_samples))
+        return {"neg_elbo": kl - log_px, "reconstruction": -log_px, "kl": kl}
+
     def log_likelihood(self, X, n_samples=5000, rng=None, chunk=2000, **options):
         """Importance-sampled log p(x), of shape (N,), in nats. See `tinyvae.estimators.log_likelihood`."""
-        from .estimators import (
-            log_likelihood,  # here, because the estimators stand above the model
-        )
-
-        return log_likelihood(self, X, n_samples, rng, chunk, **options)
+        return estimators.log_likelihood(self, X, n_samples, rng, chunk, **options)
 
     # scikit-learn's words for the same things
 
@@ -304,46 +246,21 @@ class VAE:
         """The mean ELBO, in nats per datum. y is ignored."""
         return float(np.mean(self.elbo(X), dtype=np.float64))
 
-    # ---- copies and files ------------------------------------------------------------------
 
-    @property
-    def config(self):
-        """The constructor's arguments, as a dict that JSON can hold."""
-        names = "n_features n_latent hidden likelihood eta activation beta bound n_samples seed"
-        return {name: getattr(self, name) for name in names.split()} | {"dtype": self.dtype.name}
+# ---- small print ---------------------------------------------------------------------------------
 
-    def copy(self, dtype=None):
-        """The same model with its own theta, in another dtype if one is given."""
-        twin = type(self)(**self.config | ({"dtype": str(dtype)} if dtype else {}))
-        twin.theta[...] = self.theta
-        twin.epoch = self.epoch
-        return twin
 
-    def save(self, path, **more):
-        """Write the model as an npz file without pickle: format version, configuration, theta."""
-        write_npz(path, {"config": self.config, "epoch": self.epoch, **more}, {"theta": self.theta})
+def _noise(vae, rng, *shape):
+    return rng.standard_normal((*shape, vae.n_latent), dtype=vae.dtype)
 
-    @classmethod
-    def load(cls, path):
-        """Read a model that `save` wrote; OSError if it is not there, ValueError if damaged, foreign or of another version.
 
-        No code in the file is ever executed.
-        """
-        return cls._from_file(path, *read_npz(path))
+def _check_eps(vae, eps, n):
+    eps = np.asarray(eps, vae.dtype)
+    if eps.ndim not in (2, 3) or eps.shape[-2:] != (n, vae.n_latent) or len(eps) == 0:
+        wanted = f"({n}, {vae.n_latent}) or (L, {n}, {vae.n_latent})"
+        raise ValueError(f"eps must have shape {wanted}, got {eps.shape}: draw it with rng.standard_normal")
+    return eps.reshape(-1, n, vae.n_latent)
 
-    @classmethod
-    def _from_file(cls, path, meta, arrays):
-        try:
-            config, theta = meta["config"], arrays["theta"]
-            px = likelihoods.get(config["likelihood"])
-            *_, shapes = _architecture(config["n_features"], config["n_latent"], config["hidden"], px)
-            if theta.shape != (count(shapes),):  # compared before the constructor would allocate it
-                raise ValueError(f"theta must have shape ({count(shapes)},), got {theta.shape}")
-            if theta.dtype != config["dtype"] or not np.isfinite(theta).all():
-                raise ValueError(f"theta must be finite {config['dtype']}, got {theta.dtype}")
-            vae = cls(**config)
-            vae.epoch = check_int("epoch", meta["epoch"], 0)
-        except (KeyError, TypeError, ValueError, OverflowError) as error:
-            raise ValueError(f"{path} does not hold a usable model ({error}): write it again with save()") from None
-        vae.theta[...] = theta
-        return vae
+
+def _is_pixels(vae, X):
+    return X.dtype == np.uint8 and not vae.parts.likelihood.whole

@@ -30,6 +30,7 @@ import numpy as np
 
 from tinyvae import (
     check,
+    check_model,
     dense_backward,
     dense_forward,
     load_digits,
@@ -158,6 +159,9 @@ show(sigmoid_forward, sigmoid_backward, softplus_forward, softplus_backward)
 # With $a_i=h_{i-1}W_i+b_i$ the backward pass **[MLP.2]** is the same list read from the end:
 # $$ da_n=dy,\qquad dW_i=h_{i-1}^\top da_i,\quad db_i=\textstyle\sum_n da_{i,n},\quad dh_{i-1}=da_iW_i^\top,\quad da_{i-1}=dh_{i-1}\odot
 # \mathrm{act}'(a_{i-1}). $$
+# In the code `network` holds the names of the layers and their activation. Every dW and db is *added* to `dparams`, which has an array for each
+# weight; `empty` lends one to which nothing has been added yet, so that the product is written straight into it. Without `dparams` only dx is
+# computed.
 
 # %%
 show(mlp_forward, mlp_backward)
@@ -178,6 +182,9 @@ for forward, backward, inputs in pairs:
 
 # %% [markdown]
 # Now the two networks together. Encoder, decoder and error make one scalar loss; its gradient by *all* weights is compared with central differences.
+# A batch is a pair, images and labels; the labels are not used. `noise`, which is added to the input, and the penalties have their turn in 03.
+# Beside the loss, forward returns its `terms` for each datum; in backward, `weights` may replace the weights of these terms, and `flat` makes one
+# vector of all gradients.
 
 # %%
 show(AutoEncoder.loss_forward, AutoEncoder.loss_backward)
@@ -185,14 +192,7 @@ show(AutoEncoder.loss_forward, AutoEncoder.loss_backward)
 # %%
 small, x_small = AutoEncoder(6, 2, hidden=(5, 4)), rng.standard_normal((7, 6))
 small.theta += 0.1 * rng.standard_normal(small.theta.size)
-
-
-def whole_forward(theta):
-    small.theta[...] = theta
-    return small.loss_forward(x_small, x_small)
-
-
-report = check(whole_forward, small.loss_backward, small.theta.copy())
+report = check_model(small, x_small)
 print(f"auto-encoder 6-5-4-2-4-5-6, {small.theta.size} weights: relative error of the gradient {report.error:.1e}")
 assert report.error < 1e-8
 
@@ -343,7 +343,7 @@ assert worst < pca.eigenvalues_[:2].sum()
 # %%
 few = X[:300]
 pca_few, trained = PCA(2).fit(few), AutoEncoder(64, 2)
-trained.fit(few, epochs=3000, batch_size=len(few), lr=0.03)
+trained.fit(few, epochs=3000, batch_size=len(few), optimizer=Adam(0.03), decay=True, progress=False)
 excess = trained.reconstruction_error(few) / pca_few.reconstruction_error_ - 1
 PX = pca_few.inverse_transform(pca_few.transform(few))
 UVX = trained.decode(trained.encode(few))
@@ -417,8 +417,7 @@ def loss_at(Q):
     """Loss and gradient of the package at these weights."""
     model = AutoEncoder(64, 2)
     put(model, Q)
-    loss, cache = model.loss_forward(zero_mean, zero_mean)
-    return loss, model.loss_backward(1.0, cache)
+    return model.loss_and_grad(zero_mean)
 
 
 for chosen in ([0, 1], [0, 2], [4, 7]):
@@ -441,9 +440,9 @@ model, adam, curve = AutoEncoder(64, 2), Adam(0.001), []
 put(model, pca_vectors[:, [2, 4]])
 model.theta += 1e-4 * rng.standard_normal(model.theta.size)
 for _ in range(400):
-    loss, cache = model.loss_forward(zero_mean, zero_mean)
+    loss, gradient = model.loss_and_grad(zero_mean)
     curve.append(loss)
-    adam.step(model.theta, model.loss_backward(1.0, cache))
+    adam.step(model.theta, gradient)
 print(f"start {curve[0]:.4f} (saddle {lam.sum() - lam[[2, 4]].sum():.4f}), end {curve[-1]:.4f} (PCA {lam[2:].sum():.4f})")
 assert abs(curve[0] - (lam.sum() - lam[[2, 4]].sum())) < 1e-3
 assert 0 < curve[-1] / lam[2:].sum() - 1 < 0.01
@@ -505,7 +504,7 @@ plt.show()
 # %%
 banana = synthetic("banana", 600, seed=0)
 bent = AutoEncoder(2, 1, hidden=(32, 32))
-bent.fit(banana, epochs=150, batch_size=50, lr=0.01)
+bent.fit(banana, epochs=150, batch_size=50, optimizer=Adam(0.01), decay=True, progress=False)
 line = PCA(1).fit(banana)
 codes = bent.encode(banana)
 curve_points = bent.decode(np.linspace(codes.min(), codes.max(), 2000)[:, None])
@@ -542,7 +541,7 @@ deep = {}
 print("held-out mean squared error   PCA     deep    deep / PCA")
 for K in (2, 5, 10):
     deep[K] = AutoEncoder(64, K, hidden=(64, 32))
-    deep[K].fit(X_train, epochs=80, lr=0.006)
+    deep[K].fit(X_train, epochs=80, optimizer=Adam(0.006), decay=True, progress=False)
     model = PCA(K).fit(X_train)
     pca_error, deep_error = mean_error(model.inverse_transform(model.transform(X_test)), X_test), deep[K].reconstruction_error(X_test)
     print(f"K = {K:2d}                      {pca_error:.4f}  {deep_error:.4f}     {deep_error / pca_error:.2f}")

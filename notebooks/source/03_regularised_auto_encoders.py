@@ -29,6 +29,7 @@ import numpy as np
 
 from tinyvae import (
     check,
+    check_model,
     dropout_backward,
     dropout_forward,
     load_digits,
@@ -96,7 +97,7 @@ def reconstruct(model, x):
 # %%
 plain, denoising = AutoEncoder(64, 100), AutoEncoder(64, 100, noise=NOISE)
 for model in (plain, denoising):
-    model.fit(X_train, epochs=60, lr=0.01)
+    model.fit(X_train, epochs=60, optimizer=Adam(0.01), decay=True, progress=False)
 print(f"error of the noisy digits themselves: {mean_error(X_noisy, X_test):.3f}")
 print("                 clean input   noisy input")
 for name, model in (("plain", plain), ("denoising", denoising)):
@@ -170,7 +171,7 @@ assert np.abs(left - right).max() < 1e-6
 s = 0.3
 ring = synthetic("ring", 1000, seed=0)
 dae = AutoEncoder(2, 64, hidden=(64,), noise=s)
-dae.fit(ring, epochs=150, batch_size=100, lr=0.01)
+dae.fit(ring, epochs=150, batch_size=100, optimizer=Adam(0.01), decay=True, progress=False)
 probes = ring + s * rng.standard_normal(ring.shape)
 best_step, learned_step = posterior_mean(probes, ring, s) - probes, reconstruct(dae, probes) - probes
 relative = np.linalg.norm(learned_step - best_step) / np.linalg.norm(best_step)
@@ -212,12 +213,12 @@ x = rng.standard_normal((300, D)) @ rng.standard_normal((D, D))
 x -= x.mean(0)
 Sigma = x.T @ x / len(x)
 cross = s * np.sqrt(D) * np.concatenate([np.eye(D), -np.eye(D)])
-clean, corrupted = np.repeat(x, 2 * D, axis=0), (x[:, None] + cross).reshape(-1, D)
+clean, noise = np.repeat(x, 2 * D, axis=0), np.tile(cross, (len(x), 1))  # every datum with every point
 model, adam = AutoEncoder(D, D), Adam(0.02)
 for i in range(3000):
     adam.lr = 0.02 * (1 - i / 3000)
-    _, cache = model.loss_forward(clean, corrupted)
-    adam.step(model.theta, model.loss_backward(1.0, cache))
+    _, gradient = model.loss_and_grad(clean, noise)
+    adam.step(model.theta, gradient)
 wiener = Sigma @ np.linalg.inv(Sigma + s**2 * np.eye(D))
 learned = (model.params["encoder.code.W"] @ model.params["decoder.out.W"]).T  # rows of data: the transpose
 tweedie = np.eye(D) - s**2 * np.linalg.inv(Sigma + s**2 * np.eye(D))
@@ -236,7 +237,7 @@ assert np.abs(learned - wiener).max() < 1e-5
 mean, covariance = X_train.mean(0), np.cov(X_train.T, bias=True)
 filtered = (X_noisy - mean) @ np.linalg.solve(covariance + NOISE**2 * np.eye(64), covariance) + mean
 deep = AutoEncoder(64, 64, hidden=(128,), activation="relu", noise=NOISE)
-deep.fit(X_train, epochs=80)
+deep.fit(X_train, epochs=80, optimizer=Adam(0.003), decay=True, progress=False)
 results = {
     "nothing": X_noisy,
     "Wiener filter": filtered,
@@ -337,13 +338,13 @@ def dropped(images, generator):
 
 nets = {name: AutoEncoder(64, 40, hidden=(128,), activation="relu", noise=n) for name, n in (("clean", 0), ("Gaussian", NOISE), ("dropout", 0))}
 for name in ("clean", "Gaussian"):
-    nets[name].fit(X_train, epochs=60)
+    nets[name].fit(X_train, epochs=60, optimizer=Adam(0.003), decay=True, progress=False)
 adam, draws = Adam(0.003), np.random.default_rng(1)
 for epoch in range(60):
     adam.lr = 0.003 * (1 - epoch / 60)
     for batch in np.array_split(draws.permutation(X_train), 14):
-        _, cache = nets["dropout"].loss_forward(batch, dropped(batch, draws))
-        adam.step(nets["dropout"].theta, nets["dropout"].loss_backward(1.0, cache))
+        _, gradient = nets["dropout"].loss_and_grad(batch, dropped(batch, draws) - batch)  # noise is what is added
+        adam.step(nets["dropout"].theta, gradient)
 inputs = {"clean": X_test, "Gaussian": X_noisy, "dropout": dropped(X_test, np.random.default_rng(2))}
 matrix = np.array([[mean_error(reconstruct(net, given), X_test) for given in inputs.values()] for net in nets.values()])
 print("trained on   tested on:  " + "".join(f"{name:>10}" for name in inputs))
@@ -401,7 +402,7 @@ dense_code = AutoEncoder(64, 40, code="sigmoid")
 sparse_code = AutoEncoder(64, 40, code="sigmoid", penalty="sparsity", weight=2.0)
 l1_code = AutoEncoder(64, 40, penalty="l1", weight=0.1)
 for model in (dense_code, sparse_code, l1_code):
-    model.fit(X_train, epochs=80, lr=0.006)
+    model.fit(X_train, epochs=80, optimizer=Adam(0.006), decay=True, progress=False)
 activity = {name: model.encode(X_test) for name, model in (("no penalty", dense_code), ("sparsity", sparse_code))}
 for name, h in activity.items():
     print(f"{name:<11} mean activity {h.mean():.3f}, below 0.1: {np.mean(h < 0.1):.2f}, above 0.5: {np.mean(h > 0.5):.3f}")
@@ -437,7 +438,7 @@ cheat.params["decoder.out.W"][...] /= c
 before, after = (l1_forward(model.encode(X_test))[0].mean() for model in (l1_code, cheat))
 moved = np.abs(reconstruct(cheat, X_test) - reconstruct(l1_code, X_test)).max()
 unpenalised = AutoEncoder(64, 40)
-unpenalised.fit(X_train, epochs=80, lr=0.006)
+unpenalised.fit(X_train, epochs=80, optimizer=Adam(0.006), decay=True, progress=False)
 norms = [np.linalg.norm(model.params["decoder.out.W"]) for model in (unpenalised, l1_code)]
 print(f"penalty {before:.3f} -> {after:.5f}, reconstructions moved by {moved:.1e}")
 print(f"norm of the decoder: trained without penalty {norms[0]:.2f}, with L1 {norms[1]:.2f}")
@@ -474,22 +475,20 @@ print(f"largest relative difference {np.abs(penalty / numeric - 1).max():.1e}")
 assert np.abs(penalty / numeric - 1).max() < 1e-8
 
 
-def loss_of(theta):
-    model.theta[...] = theta
-    return model.loss_forward(rows, rows)
-
-
-def only_through_h(dloss, cache):
+class OnlyThroughH(AutoEncoder):
     """The mistake: the direct path to W is left out."""
-    gradient = model.loss_backward(dloss, cache)
-    slope = model.encode(rows) * (1 - model.encode(rows))
-    direct = 2 * model.params["encoder.code.W"] * (slope**2).mean(0) * model.weight * dloss
-    gradient[: direct.size] -= direct.ravel()
-    return gradient
+
+    def loss_backward(self, dloss, cache, weights=None):
+        gradient = super().loss_backward(dloss, cache, weights)
+        slope = self.encode(rows) * (1 - self.encode(rows))
+        direct = 2 * self.params["encoder.code.W"] * (slope**2).mean(0) * self.weight * dloss
+        self.views(gradient)["encoder.code.W"][...] -= direct
+        return gradient
 
 
-theta = model.theta.copy()
-right, wrong = check(loss_of, model.loss_backward, theta), check(loss_of, only_through_h, theta)
+mistaken = OnlyThroughH(5, 3, code="sigmoid", penalty="contractive", weight=0.7)
+mistaken.theta[...] = model.theta
+right, wrong = check_model(model, rows), check_model(mistaken, rows)
 print(f"whole gradient: relative error {right.error:.1e}; without the direct path {wrong.error:.1e}")
 assert check(contractive_forward, contractive_backward, rng.uniform(0.1, 0.9, (3, 4)), rng.standard_normal((5, 4))).error < 1e-8
 assert right.error < 1e-8 and wrong.error > 1e-3
@@ -507,7 +506,7 @@ table = {}
 slight = X_test + 0.1 * np.random.default_rng(3).standard_normal(X_test.shape)
 for weight in (0.0, 0.03, 0.3, 1.0):
     model = AutoEncoder(64, 20, code="sigmoid", penalty="contractive", weight=weight)
-    model.fit(X_train, epochs=80, lr=0.006)
+    model.fit(X_train, epochs=80, optimizer=Adam(0.006), decay=True, progress=False)
     h, moved = model.encode(X_test), model.encode(slight)
     J2 = contractive_forward(h, model.params["encoder.code.W"])[0].mean()
     relative = np.sqrt(((moved - h) ** 2).sum(1).mean() / h.var(0).sum())
@@ -532,7 +531,7 @@ assert (relative[0] / relative[-1]) ** 4 < J2[0] / J2[-1]  # the spread takes th
 # %%
 undercomplete, contractive = AutoEncoder(64, 10), AutoEncoder(64, 40, code="sigmoid", penalty="contractive", weight=0.3)
 for model in (undercomplete, contractive):
-    model.fit(X_train, epochs=80, lr=0.006)
+    model.fit(X_train, epochs=80, optimizer=Adam(0.006), decay=True, progress=False)
 family = {
     "plain, K = 40": unpenalised, "undercomplete, K = 10": undercomplete, "denoising, K = 100": denoising,
     "sparse, K = 40": sparse_code, "contractive, K = 40": contractive,

@@ -36,13 +36,14 @@ from tinyvae import (
     bernoulli_forward,
     check,
     gaussian_forward,
+    iwae_bound_forward,
     load_digits,
     log_weight_terms_forward,
 )
+from tinyvae.bounds import log_ratio_forward
 from tinyvae.companion import show
 from tinyvae.estimators import (
     log_likelihood,
-    log_mean_exp,
     naive_log_likelihood,
     standard_error,
     weights_have_finite_variance,
@@ -437,9 +438,12 @@ assert abs(np.log(mode_u) - by_hand) < 1e-4 and abs(np.log(mode_u) - modes[1]) >
 # **Variance.** With $c = x-b$, $\;\log p(x\mid z) = \text{const} + c^\top Wz/\eta - z^\top W^\top Wz/2\eta$. The linear and the quadratic part are
 # uncorrelated (their product is odd in z), and $\mathrm{Var}(z^\top Az) = 2\,\mathrm{tr}A^2$ for a symmetric A, so
 # $$\mathrm{Var}_{p(z)}\log p(x\mid z) = \frac{\|W^\top c\|^2}{\eta^2} + \frac{\mathrm{tr}\,(W^\top W)^2}{2\eta^2}.$$
+#
+# In the code `vae.parts` holds what the model is made of: here its prior and its likelihood. (`own_values` are learned parameters of theirs; N(0, I)
+# has none.) The logarithm of a mean of exponentials is called `iwae_bound_forward`, after its use in 05; its first output is meant.
 
 # %%
-show(naive_log_likelihood, log_mean_exp)
+show(naive_log_likelihood, iwae_bound_forward)
 
 # %% [markdown]
 # **Predict first:** digits, K = 8, log p(x) about 14 nats on average. How far below it does a single naive sample fall on average: 1, 10 or 100 nats?
@@ -523,7 +527,7 @@ assert abs(rho - by_quadrature) < 1e-10
 kl_prior = (11 + 11 * (10 / 11) ** 2 - 1 - np.log(11)) / 2  # Lambda = 11, m = 10/11
 pool = log_normal(x1 - rng.standard_normal(2**20), ETA)
 sizes = 2 ** np.arange(0, 11)
-ratios = [log_mean_exp(pool.reshape(-1, L).T) - log_p for L in sizes]  # log(1 + u); E u = 0 exactly,
+ratios = [iwae_bound_forward(pool.reshape(-1, L).T)[0] - log_p for L in sizes]  # log(1 + u); E u = 0 exactly,
 deviations = [d - np.expm1(d) for d in ratios]  # so subtracting u removes noise and no bias
 bias = np.array([d.mean() for d in deviations])
 for L, d in zip(sizes, deviations):
@@ -551,7 +555,7 @@ plt.show()
 a = np.array([-800.0, -801.0, -802.0])
 with np.errstate(divide="ignore"):
     direct = np.log(np.mean(np.exp(a)))
-stable = log_mean_exp(a)
+stable, _ = iwae_bound_forward(a)
 print(f"log of the mean of exp: {direct}; by log-sum-exp: {stable:.6f}")
 assert direct == -np.inf and abs(stable + 800 - np.log((1 + np.exp(-1) + np.exp(-2)) / 3)) < 1e-12
 
@@ -569,9 +573,12 @@ assert direct == -np.inf and abs(stable + 800 - np.log((1 + np.exp(-1) + np.exp(
 # q must be positive wherever the numerator is. If $q(z)=p(z\mid x)$, Bayes' rule gives
 # $$w(z) = \frac{p(x\mid z)\,p(z)}{p(z\mid x)} = p(x)\qquad\text{for every } z:$$
 # one sample is enough, and the variance is zero. Naive Monte Carlo is the other extreme, q = p(z).
+#
+# In the code $\log w$ is the sum of two terms, `log_px` and `log_ratio` $=\log p(z)-\log q(z\mid x)$; `draw_forward` draws z ~ q(z∣x), and `features`
+# leaves pixels as they are.
 
 # %%
-show(log_weight_terms_forward, log_likelihood)
+show(log_weight_terms_forward, log_ratio_forward, log_likelihood)
 
 # %% [markdown]
 # The encoder of `PPCA.to_vae` is the exact posterior.
@@ -582,7 +589,7 @@ show(log_weight_terms_forward, log_likelihood)
 some = X[:100]
 log_px = model.score_samples(some)
 eps = rng.standard_normal((200, 100, 8))
-(reconstruction, log_ratio), _ = log_weight_terms_forward(some, eps, vae.params, vae)
+(reconstruction, log_ratio), _ = log_weight_terms_forward(some, eps, vae.params, vae.parts)
 log_w = reconstruction + log_ratio
 print(f"log p(x|z) alone varies by a standard deviation of {reconstruction.std(0).mean():.2f} nats")
 error = np.abs(np.exp(log_w - log_px) - 1).max()

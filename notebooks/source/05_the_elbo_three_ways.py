@@ -40,6 +40,13 @@ from tinyvae import (
     log_weight_terms_backward,
     log_weight_terms_forward,
 )
+from tinyvae.bounds import (
+    divergence_forward,
+    draw_forward,
+    elbo_forward,
+    log_ratio_backward,
+    log_ratio_forward,
+)
 from tinyvae.companion import show
 from tinyvae.exact import PPCA, GridPosterior
 from tinyvae.plots import use_style
@@ -444,10 +451,18 @@ assert np.ptp([form_a, form_b, form_c, bound, -free_energy]) < 1e-10 and bound <
 # lines from last to first. A change of $\mu$ or $\log\sigma$ acts on both terms, so their gradients add,
 # $$d\mu = d\mu_{\text{via } z} + d\mu_{\mathrm{KL}}, \qquad d\log\sigma = d\log\sigma_{\text{via } z} + d\log\sigma_{\mathrm{KL}},$$
 # while the decoder hears of the first term only.
+#
+# In the code `q` is the pair $(\mu,\log\sigma)$ and `parts` holds what the model is made of: two networks, and records of $q(z\mid x)$, $p(z)$ and
+# $p(x\mid z)$. Here $q$ is a diagonal Gaussian and $p(z)$ is $\mathcal{N}(0,I)$. Then `draw_forward` is $z=\mu+\sigma\varepsilon$, the function
+# `reparameterize_forward`, and `divergence_forward` is the closed form, `kl_forward` of section 6, by `parts.closed_kl`. (Where no
+# closed form is known, it takes the mean of $\log q-\log p$ over the samples.) `features` leaves pixels as they are, and `own_values` are learned
+# parameters that a prior or a likelihood may have; here there are none. The weights of the two terms, 1 and $\beta=1$, enter in `elbo_forward`, the
+# minus in `VAE.loss_forward`, whose batch is a pair: data, and labels, which this model does not use.
 
 # %%
 show(elbo_terms_forward, elbo_terms_backward)
-show(VAE.loss_forward)
+show(draw_forward, divergence_forward)
+show(elbo_forward, VAE.loss_forward)
 
 # %% [markdown]
 # Does this code compute the bound? `to_vae` makes a linear VAE whose $q$ is the exact posterior. With the $2K$ exact points of section 1 as
@@ -462,7 +477,7 @@ eps = np.repeat(points[:, None], len(X), axis=1)
 
 def elbo(vae):
     """The ELBO of every row of X."""
-    (log_px_term, kl), _ = elbo_terms_forward(X, eps, vae.params, vae)
+    (log_px_term, kl), _ = elbo_terms_forward(X, eps, vae.params, vae.parts)
     return log_px_term - kl
 
 
@@ -612,11 +627,11 @@ plt.show()
 # *Backward.* **[IWAE.2]** is the derivative of a log-sum-exp: $\partial L_k/\partial\log w_l = w_l\big/\sum_j w_j$, the normalised weights:
 # samples that explain $x$ well get the gradient. **[LOGW.2]** passes it on: with $\log\text{ratio}=\log p(z)-\log q(z\mid x)$ it is
 # $d\log p_z=d\log\text{ratio}$ and $d\log q_z=-d\log\text{ratio}$, and $z$
-# collects three gradients, from the likelihood, the prior and $q$.
+# collects three gradients, from the likelihood, the prior and $q$; the last two are added in `log_ratio_backward`.
 
 # %%
-show(log_weight_terms_forward, iwae_bound_forward)
-show(iwae_bound_backward, log_weight_terms_backward)
+show(log_weight_terms_forward, log_ratio_forward, iwae_bound_forward)
+show(iwae_bound_backward, log_ratio_backward, log_weight_terms_backward)
 
 # %% [markdown]
 # The same linear VAE, with an encoder made wrong on purpose: shifted and too wide. $\log p(x)$ and the ELBO are exact.
@@ -630,7 +645,7 @@ log_p1 = model.score_samples(x1)[0]
 
 
 def log_weights(vae, n):
-    (log_px_term, log_ratio), _ = log_weight_terms_forward(x1, rng.standard_normal((n, 1, K)), vae.params, vae)
+    (log_px_term, log_ratio), _ = log_weight_terms_forward(x1, rng.standard_normal((n, 1, K)), vae.params, vae.parts)
     return log_px_term + log_ratio  # (n, 1)
 
 

@@ -109,6 +109,10 @@ def log_normal(z, mu, sigma):
 # as D4 writes it.
 # *A correction to D3, line 48:* term 1 is the expected **log**-likelihood. *And to lines 47 and 78:* D3's $\mathcal{L}(q)$ is maximised, its
 # $\mathcal{L}_{recon} + \mathcal{L}_{KL}$ is minimised: $\mathcal{L}(q) = -(\mathcal{L}_{recon} + \mathcal{L}_{KL})$.
+#
+# In the code `encoder.cut` cuts the $2K$ outputs of the network into its heads, the two vectors of $K$ numbers. `parts` is
+# what the model is made of; for this $q$ and this prior, `draw_forward` is $z=\mu+\sigma\varepsilon$ and `divergence_forward` is `kl_forward`, which
+# section 2 derives. (05 shows both.)
 
 # %%
 show(encode_forward, gaussian_log_density_forward, gaussian_log_density_backward)
@@ -124,8 +128,8 @@ vae.theta += 0.2 * rng.standard_normal(vae.theta.size)  # not trained, but with 
 B = binarize(X[:8], rng)
 mu, log_sigma = vae.encode(B)
 eps = rng.standard_normal((3, 8, 2))
-loss, _ = vae.loss_forward(B, eps)
-(log_px, kl), _ = elbo_terms_forward(B, eps, vae.params, vae)
+loss, _ = vae.loss_and_grad(B, eps)
+(log_px, kl), _ = elbo_terms_forward(B, eps, vae.params, vae.parts)
 per_dimension = [kl_forward(mu[:, [k]], log_sigma[:, [k]])[0] for k in range(2)]
 
 node, weight = gauss(40)  # the exact expectation over both dimensions of z, for the first image
@@ -754,7 +758,7 @@ wide = np.array([-40, -20, -10, -5, -3, -2, -1, 0, 1, 2, 3, 5, 10, 20, 40.0])
 counted = {"bernoulli": (outs, 2), "categorical": (rng.standard_normal((1, 2, 17)), 17)}  # 17 grey levels, as in the digits
 totals = {}
 for name, record in LIKELIHOODS.items():
-    own = {"": (), "eta": (0.3,), "log_eta": (np.array(-1.0),)}[record.own]
+    own = (0.3,) if record.takes_eta else (np.array(-1.0),) * len(record.own)  # a fixed eta, or a learned log eta
     if name in counted:
         out, n = counted[name]
         pixels = np.array(list(product(range(n), repeat=2)), dtype=float)

@@ -40,6 +40,7 @@ from tinyvae import (
     reparameterize_backward,
     reparameterize_forward,
 )
+from tinyvae.bounds import divergence_backward, draw_backward
 from tinyvae.companion import show
 from tinyvae.estimators import (
     reparameterized_gradient,
@@ -379,9 +380,9 @@ def train_on(noise, steps=400):
     for step in range(steps):
         eps = noise(step)
         adam.step(vae.theta, vae.loss_and_grad(small, eps)[1])
-    seen = np.mean([vae.loss_forward(small, noise(step))[0] for step in range(steps - 20, steps)])
+    seen = np.mean([vae.loss_and_grad(small, noise(step))[0] for step in range(steps - 20, steps)])
     new = np.random.default_rng(99)
-    return seen, np.mean([vae.loss_forward(small, new.standard_normal((150, 2)))[0] for _ in range(20)])
+    return seen, np.mean([vae.loss_and_grad(small, new.standard_normal((150, 2)))[0] for _ in range(20)])
 
 
 frozen = np.random.default_rng(5).standard_normal((150, 2))
@@ -438,9 +439,15 @@ assert report.ok and not wrong.ok
 # Two paths leave $(\mu,\log\sigma)$, so two gradients come back and are added:
 # $$\overline\mu = \overline z + \overline{\mathrm{KL}}\;\mu,\qquad
 #   \overline{\log\sigma} = \sigma\,\epsilon\,\overline z + \overline{\mathrm{KL}}\,(\sigma^2-1).$$
+#
+# In the code `q` is the pair $(\mu,\log\sigma)$; `dq` and `dq_kl` are the pairs of its gradients from the two paths. The functions ask `parts`, which
+# holds what the model is made of, for the pair to call: for this posterior and prior `draw_backward` is `reparameterize_backward`, and
+# `divergence_backward` is `kl_backward`, with a gradient by $z$ that is 0. The gradients of all weights are added to `dparams`; `add_own` adds
+# those of parameters that a prior or a likelihood may have of its own, and here there are none.
 
 # %%
 show(elbo_terms_forward, elbo_terms_backward)
+show(draw_backward, divergence_backward)
 
 # %%
 tiny = VAE(64, 2, hidden=(5,), dtype="float64", n_samples=3)
@@ -472,21 +479,21 @@ model.theta += 0.05 * rng.standard_normal(model.theta.size)
 batch, eps = X[:5].astype(float), rng.standard_normal((1, 5, 2))
 start = model.theta.copy()
 encoder_size = sum(model.params[name].size for name in model.params if name.startswith("encoder"))
-(mu0, log_sigma0), _ = encode_forward(batch, model.params, model)
+(mu0, log_sigma0), _ = encode_forward(batch, model.params, model.parts.encoder)
 z_constant, _ = reparameterize_forward(mu0, log_sigma0, eps)  # drawn once, then data
 
 
 def constant_z_forward(encoder):
     model.theta[:encoder_size] = encoder
-    (mu, log_sigma), _ = encode_forward(batch, model.params, model)
+    (mu, log_sigma), _ = encode_forward(batch, model.params, model.parts.encoder)
     kl, _ = kl_forward(mu, log_sigma)
-    log_px, _ = model.px.forward(model.decoder_output(z_constant[0]), batch)
+    log_px, _ = model.parts.likelihood.forward(model.decoder_output(z_constant[0]), batch)
     model.theta[:] = start
     return -np.mean(log_px - kl), None
 
 
-_, cache = model.loss_forward(batch, eps)
-kl_only = model.loss_backward(1, cache, weights=(0, 1))[:encoder_size]
+_, cache = model.loss_forward((batch, None), eps)  # images without labels
+kl_only = model.loss_backward(1, cache, weights={"reconstruction": 0})[:encoder_size]
 full = model.loss_backward(1, cache)[:encoder_size]
 report = check(constant_z_forward, lambda dloss, cache: dloss * kl_only, start[:encoder_size])
 print(report)
@@ -501,10 +508,10 @@ def train(stop_gradient, epochs=25):
     n_encoder = sum(vae.params[name].size for name in vae.params if name.startswith("encoder"))
     for _ in range(epochs):
         for rows_ in np.array_split(noise.permutation(len(X)), 18):
-            _, cache = vae.loss_forward(X[rows_], noise.standard_normal((len(rows_), 2)))
+            _, cache = vae.loss_forward((X[rows_], None), noise.standard_normal((len(rows_), 2)))
             gradient = vae.loss_backward(1, cache)
             if stop_gradient:  # shown above: the encoder keeps the gradient of the KL
-                gradient[:n_encoder] = vae.loss_backward(1, cache, weights=(0, 1))[:n_encoder]
+                gradient[:n_encoder] = vae.loss_backward(1, cache, weights={"reconstruction": 0})[:n_encoder]
             adam.step(vae.theta, gradient)
         log_px, kl = vae.elbo_terms(X, rng=0)
         curve.append((-log_px.mean(), kl.mean()))
@@ -609,17 +616,17 @@ assert abs(right - log_p) < 1e-12 and abs(mixed - log_p - (1 - s2) ** 2 / 2) < 1
 # **Predict first:** scale the σ of a trained model by a factor $c$, from 4 down to 1/64. Where is the -ELBO smallest?
 
 # %%
-(mu, log_sigma), _ = encode_forward(X, path_vae.params, path_vae)
+(mu, log_sigma), _ = encode_forward(X, path_vae.params, path_vae.parts.encoder)
 noise = np.random.default_rng(7).standard_normal((10, len(X), 2)).astype(np.float32)
 factors = 2.0 ** np.arange(2, -7, -1)
 recon, kls, wobble = [], [], []
 for c in factors:
     z, _ = reparameterize_forward(mu, log_sigma + np.float32(np.log(c)), noise)
-    log_px = np.stack([path_vae.px.forward(path_vae.decoder_output(one_z), X)[0] for one_z in z])
+    log_px = np.stack([path_vae.parts.likelihood.forward(path_vae.decoder_output(one_z), X)[0] for one_z in z])
     recon.append(-log_px.mean(dtype=float))
     wobble.append(log_px.std(0, dtype=float).mean())
     kls.append(kl_forward(mu.astype(float), log_sigma.astype(float) + np.log(c))[0].mean())
-deterministic = -path_vae.px.forward(path_vae.decoder_output(mu), X)[0].mean(dtype=float)
+deterministic = -path_vae.parts.likelihood.forward(path_vae.decoder_output(mu), X)[0].mean(dtype=float)
 for row in zip(factors, recon, kls, wobble):
     print("c = {:9.6f}: reconstruction {:6.2f}, KL {:6.2f}, spread of log p(x|z) over draws {:.4f} nats".format(*row))
 print(f"deterministic, z = mu: reconstruction {deterministic:.2f}")

@@ -42,16 +42,14 @@ from tinyvae.companion import show
 from tinyvae.exact import PPCA, GridPosterior
 from tinyvae.gaussian import LOG_2PI
 from tinyvae.plots import use_style
-from tinyvae.zoo.local_vi import (
-    LocalPosterior,
+from tinyvae.posteriors.full import (
     cholesky_factor,
-    gap_report,
     kl_full_backward,
     kl_full_forward,
     reparameterize_full_backward,
     reparameterize_full_forward,
-    two_step_learning,
 )
+from tinyvae.zoo.local_vi import LocalPosterior, gap_report, two_step_learning
 
 use_style()
 rng = np.random.default_rng(0)
@@ -242,7 +240,7 @@ plt.show()
 # (D4 motivates the two vectors by the normal prior. They come from the chosen family of q; a Gaussian q would be as possible under another prior.)
 #
 # A covariance must be positive definite. Any lower triangular L with positive diagonal gives one, $\Sigma = LL^\top$, so store $\log L_{jj}$ and the
-# numbers below the diagonal: $K + K(K+1)/2$ per datum in place of 2K. Sampling **[REPF.1]**:
+# numbers below the diagonal (`lower`, row by row): $K + K(K+1)/2$ per datum in place of 2K. Sampling **[REPF.1]**:
 # $$z = \mu + L\varepsilon, \qquad \operatorname{Cov}[z] = L\,\mathbb{E}[\varepsilon\varepsilon^\top]L^\top = LL^\top .$$
 # Backwards **[REPF.2]**: $z_i = \mu_i + \sum_{j\le i} L_{ij}\varepsilon_j$, so
 # $$d\mu = dz, \qquad dL_{ij} = dz_i\,\varepsilon_j \;\;(j \le i), \qquad d\log L_{jj} = dL_{jj}\,L_{jj}.$$
@@ -256,7 +254,7 @@ plt.show()
 show(cholesky_factor, reparameterize_full_forward, reparameterize_full_backward, kl_full_forward, kl_full_backward)
 
 # %%
-mu, log_diagonal, lower = rng.standard_normal((4, 3)), 0.3 * rng.standard_normal((4, 3)), rng.standard_normal((4, 3, 3))
+mu, log_diagonal, lower = rng.standard_normal((4, 3)), 0.3 * rng.standard_normal((4, 3)), rng.standard_normal((4, 3))
 for report in (
     check(reparameterize_full_forward, reparameterize_full_backward, mu, log_diagonal, lower, rng.standard_normal((5, 4, 3))),
     check(kl_full_forward, kl_full_backward, mu, log_diagonal, lower),
@@ -458,6 +456,9 @@ assert m.bound(X, mean, diagonal) > bound_before + 1e-5 and m.score(X) < log_p_b
 # used even
 # though it is "not actually a conditional distribution". For every x it is a density over z that integrates to one, so it is a valid
 # conditional; it is not the conditional of the model's joint, p(z∣x). D1's "encoder for p(z∣x)" likewise means the approximate posterior.
+#
+# In the code `encode_forward` cuts the encoder's outputs into $\lambda = (\mu, \log\sigma)$. `elbo_and_grad` gives the ELBO and its gradient by all
+# λ_i, and adds the decoder's gradient to `dparams` where it is handed one: `vae.gradients()` is an empty one, `flat()` makes it a vector.
 
 # %%
 show(encode_forward, two_step_learning)
@@ -536,6 +537,9 @@ assert t_fit > 50 * t_encoder
 # + \underbrace{\mathrm{ELBO}(q_i^*) - \mathrm{ELBO}(g_\phi(x_i))}_{\text{amortisation gap}} .$$
 # The first is the KL of the best member of the family to the posterior, so it is at least 0; the second is at least 0 because the encoder's
 # q is itself a member of the family. For K = 2 a grid gives log p(x) exactly; the ELBOs are estimated from draws, with standard errors.
+#
+# In the code `parts` holds what the model is made of, with `family` in the place of its posterior. `draw_forward` and `divergence_forward` call the
+# functions of that family: for "full" those of section 3, for "diagonal" `reparameterize_forward` and `kl_forward`.
 
 # %%
 show(LocalPosterior, gap_report)

@@ -499,7 +499,7 @@ eps = rng.standard_normal((N, 3))
 def elbo_with_prior(vae, s, eps):
     """Mean ELBO under the prior N(0, s^2 I)."""
     mu, log_sigma = vae.encode(X)
-    log_px, _ = vae.px.forward(vae.decoder_output(mu + np.exp(log_sigma) * eps), X)
+    log_px, _ = vae.parts.likelihood.forward(vae.decoder_output(mu + np.exp(log_sigma) * eps), X)
     kl = ((np.exp(2 * log_sigma) + mu**2) / s**2 - 1 - 2 * log_sigma + 2 * np.log(s)).sum(1) / 2
     return (log_px - kl).mean()
 

@@ -48,10 +48,12 @@ from tinyvae import (
     load_digits,
     train_test_split,
 )
+from tinyvae.bounds import elbo_backward, elbo_forward
 from tinyvae.companion import show
 from tinyvae.exact import GridPosterior
+from tinyvae.params import Gradients
 from tinyvae.plots import image_grid, latent_scatter, learning_curves, use_style
-from tinyvae.train import evaluate, grey_floor, independent_pixels
+from tinyvae.train import grey_floor, independent_pixels
 
 use_style()
 rng = np.random.default_rng(0)
@@ -73,7 +75,8 @@ rng = np.random.default_rng(0)
 # done by a second network. D3 says "likelihood auto-encoders"; *likelihood-based* is meant: the score of an output is its log-likelihood.
 # And while D3 first writes $\phi$ for the free parameters of one $q$, here $\phi$ holds the weights of a network that serves every $x$.
 #
-# The whole forward pass in five lines, one for each arrow:
+# The whole forward pass in five lines, one for each arrow. `parts` holds the two networks and the three choices; for these choices `features` leaves
+# x as it is, `draw_forward` is $z = \mu + \sigma\varepsilon$ and `divergence_forward` the KL in closed form (05 shows both):
 
 # %%
 show(elbo_terms_forward)
@@ -96,7 +99,7 @@ z = mu + sigma * eps[0]  # z ~ q(z|x)
 p = 1 / (1 + np.exp(-(np.tanh(z @ w["decoder.0.W"] + w["decoder.0.b"]) @ w["decoder.out.W"] + w["decoder.out.b"])))  # p(x|z)
 by_hand = np.log(np.where(x_small == 1, p, 1 - p)).sum(1), (sigma**2 + mu**2 - 1 - np.log(sigma**2)).sum(1) / 2
 
-terms, cache = elbo_terms_forward(x_small, eps, small.params, small)
+terms, cache = elbo_terms_forward(x_small, eps, small.params, small.parts)
 error = max(np.abs(a - b).max() for a, b in zip(terms, by_hand))
 print(f"numbers in the encoder's last layer, per image: {heads.shape[1]}")
 print(f"largest difference between the slides' formulas and the package: {error:.1e} nats")
@@ -114,6 +117,8 @@ assert error < 1e-12
 # The network has two heads side by side in one layer, **[ENC.1]**, and the backward pass joins their two gradients again, **[ENC.2]**:
 # $$(\mu, \log\sigma) = h\,W + b,\ \ W = [\,W_\mu\ |\ W_\sigma\,] \qquad\Longrightarrow\qquad
 # \bar W = h^\top\,[\,\bar\mu\ |\ \overline{\log\sigma}\,],\quad \bar b = \textstyle\sum_n\,[\,\bar\mu_n\ |\ \overline{\log\sigma}_n\,].$$
+# In the code `encoder` is the network; `encoder.cut` cuts its outputs into the two heads, `encoder.join` puts their gradients side by side again.
+# `dparams` is a `Gradients`: arrays by the names of the weights, zero until a backward pass adds to them.
 
 # %%
 show(encode_forward, encode_backward)
@@ -130,11 +135,11 @@ linear = VAE(6, 2, hidden=(), dtype="float64")  # one layer: only the heads
 
 
 def heads_forward(W, b):
-    return encode_forward(x_small, {"encoder.head.W": W, "encoder.head.b": b}, linear)
+    return encode_forward(x_small, {"encoder.head.W": W, "encoder.head.b": b}, linear.parts.encoder)
 
 
 def heads_backward(dheads, cache):
-    dparams = {"encoder.head.W": np.empty((6, 4)), "encoder.head.b": np.empty(4)}
+    dparams = Gradients({"encoder.head.W": (6, 4), "encoder.head.b": (4,)})
     encode_backward(dheads, cache, dparams)
     return dparams["encoder.head.W"], dparams["encoder.head.b"]
 
@@ -166,6 +171,7 @@ assert np.abs([mean_z, std_z]).max() < 4
 # the means are their sigmoid. **[DEC.1]** is the network, **[DEC.2]** its backward pass, which also returns $\bar z$: the road back to the encoder.
 # $$\text{out} = f_\theta(z) \in \mathbb{R}^{D}, \qquad \mathbb{E}[x|z] = \mathrm{sigmoid}(\text{out}) \in (0, 1)^D, \qquad
 # \bar z = \Big(\frac{\partial\,\text{out}}{\partial z}\Big)^{\!\top} \overline{\text{out}} .$$
+# (`decoder.cut` gives the output the shape of the decoder's one head: here $(D,)$ for each $z$.)
 
 # %%
 show(decode_forward, decode_backward)
@@ -173,11 +179,11 @@ show(decode_forward, decode_backward)
 
 # %%
 def output_forward(z, W, b):
-    return decode_forward(z, {"decoder.out.W": W, "decoder.out.b": b}, linear)
+    return decode_forward(z, {"decoder.out.W": W, "decoder.out.b": b}, linear.parts.decoder)
 
 
 def output_backward(dout, cache):
-    dparams = {"decoder.out.W": np.empty((2, 6)), "decoder.out.b": np.empty(6)}
+    dparams = Gradients({"decoder.out.W": (2, 6), "decoder.out.b": (6,)})
     dz = decode_backward(dout, cache, dparams)
     return dz, dparams["decoder.out.W"], dparams["decoder.out.b"]
 
@@ -246,9 +252,12 @@ assert (kernel.size, W.size) == (16, 576)
 # with $\beta = 1$, and in the backward pass the minus and the $1/N$ occur once:
 # $$\overline{\log p}_n = -\frac{\overline{\text{loss}}}{N},
 # \qquad \overline{\mathrm{KL}}_n = \beta\,\frac{\overline{\text{loss}}}{N} . \qquad \textbf{[LOSS.2]}$$
+# In the code the minus and the $1/N$ stand in the methods of `VAE`, and the weights 1 and $\beta$ in the pair `elbo` below, which they find in the
+# table `BOUNDS`. A batch is a pair, images and labels; this model does not look at labels.
 
 # %%
 show(VAE.loss_forward, VAE.loss_backward)
+show(elbo_forward, elbo_backward)
 
 # %% [markdown]
 # Is that the slide's expectation? For K = 2 it can be computed without samples: the Gauss-Hermite rule integrates over $q$ on a 40×40 grid.
@@ -273,7 +282,7 @@ def exact_elbo(vae, x):
 
 
 slide_loss = -exact_elbo(small, x_small).mean()
-losses = np.array([small.loss_forward(x_small, rng.standard_normal((7, 2)))[0] for _ in range(4000)])
+losses = np.array([small.loss_and_grad(x_small, rng.standard_normal((7, 2)))[0] for _ in range(4000)])
 standard_error = losses.std() / np.sqrt(len(losses))
 print(f"the slide's loss by quadrature   {slide_loss:.4f} nats per datum")
 print(f"mean of the package's losses     {losses.mean():.4f} ± {standard_error:.4f} (standard error)")
@@ -291,6 +300,8 @@ assert abs(losses.mean() - slide_loss) < 4 * standard_error
 # into the KL, so with $\bar\sigma = \bar z\,\varepsilon$
 # $$\bar\mu = \bar z + \overline{\mathrm{KL}}\,\mu,
 # \qquad \overline{\log\sigma} = \sigma\,\bar z\,\varepsilon + \overline{\mathrm{KL}}\,(\sigma^2 - 1).$$
+# In the code `dq` and `dq_kl` are the pairs $(\bar\mu, \overline{\log\sigma})$ of the two uses, which the last line adds; `dz_kl` is 0, for the
+# closed form of the KL does not contain $z$.
 
 # %%
 show(elbo_terms_backward)
@@ -316,7 +327,7 @@ class NoKLGradient(VAE):
     """A VAE whose backward pass forgets the KL."""
 
     def loss_backward(self, dloss, cache, weights=None):
-        return super().loss_backward(dloss, cache, (1, 0))
+        return super().loss_backward(dloss, cache, {"kl": 0})
 
 
 broken = NoKLGradient(6, 2, hidden=(5,), dtype="float64")
@@ -445,7 +456,7 @@ assert np.abs(first - 0.003).max() < 1e-6
 #
 # The slides: the summary of a VAE is the ELBO plus the reparameterisation trick (D0). Train: encode, draw $z$, decode (D3).
 # It learns a low-dimensional representation (D2): here 64 pixels become K = 2 numbers.
-# A reader of D4 asks whether x goes in without categories such as "smile": yes, neither the loss nor `fit` has any place for labels.
+# A reader of D4 asks whether x goes in without categories such as "smile": yes, `fit` is given X_train alone, and the loss would not look at labels.
 #
 # Two marks tell what a score means. *Independent pixels* is the best model without a latent variable: whoever does not beat it has learned nothing.
 # The *grey floor* lies below every model with Bernoulli pixels. For a grey pixel $x$ and any $p$ the loss is a cross-entropy, and
@@ -457,13 +468,13 @@ assert np.abs(first - 0.003).max() < 1e-6
 # %%
 vae = VAE(64, 2)
 history = vae.fit(X_train, epochs=300, batch_size=100, optimizer=Adam(lr=3e-3), X_val=X_test, progress=False)
-test = evaluate(vae, X_test, rng=0, n_samples=50)
+test = vae.evaluate(X_test, rng=0, n_samples=50)
 baseline, floor = independent_pixels("bernoulli", X_train, X_test), grey_floor(X_test)
-print(f"test -ELBO          {-test['elbo']:.2f} nats per image = reconstruction {-test['log_px']:.2f} + KL {test['kl']:.2f}")
+print(f"test -ELBO          {test['neg_elbo']:.2f} nats per image = reconstruction {test['reconstruction']:.2f} + KL {test['kl']:.2f}")
 print(f"training -ELBO      {history['neg_elbo'][-1]:.2f}")
 print(f"independent pixels  {baseline:.2f}")
 print(f"grey floor          {floor:.2f}")
-assert -test["elbo"] <= 24.8
+assert test["neg_elbo"] <= 24.8
 assert abs(baseline - 27.0) < 0.05 and abs(floor - 13.7) < 0.05
 
 # %%
@@ -522,6 +533,8 @@ assert error_pixels < error_latent < 0.45
 # And for given $z$, with $\mathbb{E}[\hat x_d] = p_d$, what a drawn reconstruction costs in squared error is
 # $$\mathbb{E}(x_d - \hat x_d)^2 = \mathbb{E}\big[(x_d - p_d) + (p_d - \hat x_d)\big]^2 = (x_d - p_d)^2 + p_d(1-p_d),$$
 # as the mixed term has mean 0.
+#
+# In the code `q[0]` is the mean of $q(z|x)$, `_noise` draws ε, and `own_values` are parameters that a likelihood may have learned; this one has none.
 
 # %%
 show(VAE.reconstruct)
@@ -547,7 +560,7 @@ assert not np.array_equal(vae.reconstruct(x, rng=1), drawn_image)
 
 # Training needs neither reconstruction: loss and gradient of a model that can give neither mean nor sample.
 blind = vae.copy()
-blind.px = blind.px._replace(mean=None, sample=None)
+blind.parts = blind.parts._replace(likelihood=blind.parts.likelihood._replace(mean=None, sample=None))
 noise = rng.standard_normal((10, 2))
 (loss, gradient), (blind_loss, blind_gradient) = vae.loss_and_grad(x, noise), blind.loss_and_grad(x, noise)
 print(f"loss {loss:.4f}, without mean and sample {blind_loss:.4f}")
@@ -588,6 +601,7 @@ assert from_pixels > 5 * from_z
 #
 # Why is that a draw from $p_\theta(x)$? The pair $(z, x)$ has the density $p(z)\,p_\theta(x|z)$; forgetting $z$ leaves
 # $$\int p(z)\, p_\theta(x|z)\, dz = p_\theta(x).$$
+# (`own_values` are parameters that a prior may have learned; $\mathcal{N}(0, I)$ has none.)
 
 # %%
 show(VAE.sample)
@@ -619,7 +633,7 @@ plt.show()
 # %%
 generator = np.random.default_rng(3)
 z = generator.standard_normal((12, 2), dtype=np.float32)  # z ~ p(z)
-by_hand = vae.px.sample(vae.decoder_output(z), generator)  # x ~ p(x|z)
+by_hand = vae.parts.likelihood.sample(vae.decoder_output(z), generator)  # x ~ p(x|z)
 assert np.array_equal(by_hand, images)
 
 ink = vae.sample(50_000, rng=4).sum(1, dtype=float)
@@ -656,12 +670,12 @@ plain.fit(X_train, epochs=200, optimizer=Adam(lr=3e-3), progress=False)
 print("on test images       -ELBO = reconstruction + KL        mean sigma   std of the means")
 results = {}
 for name, model in {"VAE": vae, "beta = 0": plain}.items():
-    r = results[name] = evaluate(model, X_test, rng=0, n_samples=50)
+    r = results[name] = model.evaluate(X_test, rng=0, n_samples=50)
     mu, log_sigma = model.encode(X_test)
-    print(f"{name:18}  {-r['elbo']:7.2f} = {-r['log_px']:10.2f} + {r['kl']:7.2f}        {np.exp(log_sigma).mean():8.4f}  {mu.std():12.2f}")
-assert results["beta = 0"]["log_px"] > results["VAE"]["log_px"]  # the auto-encoder copies better
+    print(f"{name:18}  {r['neg_elbo']:7.2f} = {r['reconstruction']:10.2f} + {r['kl']:7.2f}        {np.exp(log_sigma).mean():8.4f}  {mu.std():12.2f}")
+assert results["beta = 0"]["reconstruction"] < results["VAE"]["reconstruction"]  # the auto-encoder copies better
 assert results["beta = 0"]["kl"] > 20 * results["VAE"]["kl"]
-assert -results["beta = 0"]["elbo"] > baseline  # and is worse as a model of images than no latent variable at all
+assert results["beta = 0"]["neg_elbo"] > baseline  # and is worse as a model of images than no latent variable at all
 
 # %% [markdown]
 # The KL is what the code costs. Without it about two nats of reconstruction are bought for more than a hundred, and the codes leave the region
@@ -691,7 +705,7 @@ models = {}
 for K in (2, 10):
     models[K] = VAE(64, K)
     models[K].fit(B_train, epochs=150, optimizer=Adam(lr=3e-3), progress=False)
-    bound = evaluate(models[K], B_test, rng=0, n_samples=50)["elbo"]
+    bound = -models[K].evaluate(B_test, rng=0, n_samples=50)["neg_elbo"]
     log_px = models[K].log_likelihood(B_test, n_samples=500, rng=0)
     scores[f"VAE, K = {K}"] = bound, float(log_px.mean(dtype=float))
 for name, (bound, log_px) in scores.items():

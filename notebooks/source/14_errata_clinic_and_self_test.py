@@ -38,6 +38,7 @@ from tinyvae import (
     elbo_terms_forward,
     gaussian_diagonal_forward,
     gaussian_forward,
+    iwae_bound_forward,
     kl_backward,
     kl_forward,
     load_digits,
@@ -45,12 +46,9 @@ from tinyvae import (
     reparameterize_forward,
     synthetic,
 )
+from tinyvae.bounds import elbo_forward
 from tinyvae.companion import show
-from tinyvae.estimators import (
-    log_mean_exp,
-    standard_error,
-    weights_have_finite_variance,
-)
+from tinyvae.estimators import standard_error, weights_have_finite_variance
 from tinyvae.exact import PCA, PPCA, GridPosterior
 from tinyvae.plots import use_style
 
@@ -79,10 +77,11 @@ def panel(title, rows):
 # $$\text{ELBO} = \mathbb{E}_q[\log p(x|z)] - \mathrm{KL}(q\,\|\,p) = \log p(x) - \mathrm{KL}\big(q\,\|\,p(z|x)\big).$$
 # Subtract them: printed $=$ ELBO $+\,2\,\mathrm{KL}(q\,\|\,p)$. At the best $q$, the posterior, the ELBO equals $\log p(x)$, so there
 # $$\text{printed} = \log p(x) + 2\,\mathrm{KL}\big(p(z|x)\,\|\,p(z)\big) .$$
-# Either the fraction is upside down or the minus before it is a plus: $\log p(x|z) - \log\frac{q(z|x)}{p(z)}$ is meant.
+# Either the fraction is upside down or the minus before it is a plus: $\log p(x|z) - \log\frac{q(z|x)}{p(z)}$ is meant. In the package this minus
+# stands in `elbo_forward`, before `on_kl`; the minus of the loss stands in `VAE.loss_forward`.
 
 # %%
-show(elbo_terms_forward, VAE.loss_forward)
+show(elbo_terms_forward, elbo_forward, VAE.loss_forward)
 
 # %% [markdown]
 # **Predict first:** a model is trained with the printed sign. Will its reported objective look worse or better than that of a correct program?
@@ -295,7 +294,7 @@ bias_exact = -0.5 * (9 + 9 * m_star**2 - 1 - np.log(9))  # -KL(N(0, 1) || N(8/9,
 counts, biases, errors = [1, 10, 100, 1000], [], []
 for L in counts:
     z = rng.standard_normal((L, repeats))
-    values = log_mean_exp(-4 * (1 - z) ** 2 - np.log(2 * np.pi / 8) / 2)
+    values, _ = iwae_bound_forward(-4 * (1 - z) ** 2 - np.log(2 * np.pi / 8) / 2)  # log of the mean of exp over L
     biases.append(values.mean() - toy_log_p)
     errors.append(standard_error(values))
     if L == 1:
@@ -583,8 +582,8 @@ assert np.ptp(masses["equally spaced"]) > 0.2
 
 # E61: the gradient of the KL alone
 small = VAE(64, 2, hidden=(16,), dtype="float64")
-_, cache = small.loss_forward(X[:100], rng.standard_normal((1, 100, 2)))
-gradient = small.views(small.loss_backward(1.0, cache, weights=(0.0, 1.0)))
+_, cache = small.loss_forward((X[:100], None), rng.standard_normal((1, 100, 2)))
+gradient = small.views(small.loss_backward(1.0, cache, weights={"reconstruction": 0}))
 decoder = max(np.abs(value).max() for name, value in gradient.items() if name.startswith("decoder"))
 encoder = max(np.abs(value).max() for name, value in gradient.items() if name.startswith("encoder"))
 print(f"E61  KL only: largest gradient in the decoder {decoder:.1e}, in the encoder {encoder:.1e}")

@@ -79,12 +79,11 @@ def _milliseconds(step, steps):
 
 def _tinyvae_step(vae):
     rng, optimizer = np.random.default_rng(0), Adam()
-    x = (rng.random((BATCH, vae.n_features)) < 0.2).astype(vae.dtype)
+    batch = (rng.random((BATCH, vae.n_features)) < 0.2).astype(vae.dtype), None
 
     def step():
-        eps = rng.standard_normal((1, BATCH, vae.n_latent), dtype=vae.dtype)
-        _, dtheta = vae.loss_and_grad(x, eps)
-        optimizer.step(vae.theta, dtheta)
+        _, cache = vae.loss_forward(batch, vae.draw_noise(rng, batch))
+        optimizer.step(vae.theta, vae.loss_backward(1, cache))
 
     return step
 
@@ -95,7 +94,7 @@ def _bare_products(vae):
     for name, W in vae.params.items():
         if W.ndim == 2:
             x, dy = np.ones((BATCH, W.shape[0]), W.dtype), np.ones((BATCH, W.shape[1]), W.dtype)
-            jobs.append((x, W, dy, np.empty_like(dy), np.empty_like(W), np.empty_like(x), name != vae.encoder[0] + ".W"))
+            jobs.append((x, W, dy, np.empty_like(dy), np.empty_like(W), np.empty_like(x), name != vae.parts.encoder.names[0] + ".W"))
 
     def step():
         for x, W, dy, y, dW, dx, need_dx in jobs:

@@ -7,7 +7,8 @@ import argparse
 import signal
 import sys
 
-from ..likelihoods import get as get_likelihood
+from .. import likelihoods, posteriors, priors
+from ..bounds import BOUNDS
 from ..mlp import ACTIVATIONS
 from ..support.validation import check_int, check_number
 from . import commands, runs
@@ -44,9 +45,21 @@ def _data(word):
     return word
 
 
-def _likelihood(word):
-    get_likelihood(word)
-    return word
+def _known(room):
+    """A conversion that refuses names which the room's table does not hold."""
+
+    def known(word):
+        room.get(word)
+        return word
+
+    return known
+
+
+_RECORDS = (
+    ("likelihood", likelihoods, likelihoods.LIKELIHOODS),
+    ("posterior", posteriors, posteriors.POSTERIORS),
+    ("prior", priors, priors.PRIORS),
+)
 
 
 def _parser():
@@ -81,11 +94,13 @@ def _add_model_options(add, default):
     """What the model is, its loss included."""
     add("--latent", type=_whole("latent", 1), metavar="K", help=f"latent dimensions ({default['latent']})")
     add("--hidden", type=_whole("hidden", 1), nargs="*", metavar="H", help="sizes of hidden layers (128); none: linear")
-    add("--likelihood", type=_checked(_likelihood, str), help="bernoulli (default), gaussian, categorical:C, ...")
+    for kind, room, table in _RECORDS:
+        names = ", ".join(f"{name}[:NUMBER]" if record.sized else name for name, record in table.items())
+        add(f"--{kind}", type=_checked(_known(room), str), help=f"{default[kind]} (default); of {names}")
     add("--eta", type=_real("eta", above=0), help="variance of a Gaussian or Laplace likelihood (1)")
     add("--activation", choices=list(ACTIVATIONS), help="tanh (default), relu, sigmoid, softplus")
     add("--beta", type=_real("beta", at_least=0), help="weight of the KL in the loss (1)")
-    add("--bound", choices=["elbo", "iwae"], help="elbo (default), or the k-sample bound with k = --samples")
+    add("--bound", choices=list(BOUNDS), help="elbo (default), or the k-sample bound with k = --samples")
     add("--samples", type=_whole("samples", 1), help="of z per datum in training (1)")
 
 

@@ -4,14 +4,16 @@ import json
 import sys
 from pathlib import Path
 
+from .. import catalogue
 from .. import train as training
 from ..estimators import bound_budget
 from ..gradcheck import TOLERANCE, check, check_model
+from ..mlp import ACTIVATIONS
 from ..support.storage import read_npz
 from ..support.validation import check_int
 from ..vae import VAE
 from .report import EVALUATION_SAMPLES, say
-from .runs import DEFAULTS, load_data
+from .runs import DEFAULTS, SINCE, load_data
 
 
 def _finished_run(run):
@@ -22,16 +24,17 @@ def _finished_run(run):
         raise FileNotFoundError(f"{run} holds an unfinished run: go on with python -m tinyvae train --out {run} --resume")
     meta, _ = read_npz(path)
     vae = VAE.load(path)
-    if not isinstance(meta.get("options"), dict) or set(DEFAULTS) - set(meta["options"]):
+    if not isinstance(meta.get("options"), dict) or set(DEFAULTS) - set(SINCE | meta["options"]):
         raise ValueError(f"{path} does not name the run's options: it must come from python -m tinyvae train")
-    return vae, meta["options"]
+    return vae, SINCE | meta["options"]
 
 
 def evaluate(run, as_json=False, nll=False, samples=5000, rows=1000):
     """Print the ELBO and its terms on the run's test split, and with `nll` how far below log p(x) they lie."""
     vae, options = _finished_run(run)
     _, X_test, _ = load_data(options)
-    result = training.evaluate(vae, X_test, n_samples=EVALUATION_SAMPLES)
+    terms = vae.evaluate(X_test, n_samples=EVALUATION_SAMPLES)
+    result = {"elbo": -terms["neg_elbo"], "log_px": -terms["reconstruction"], "kl": terms["kl"]}
     result["active_units"] = training.active_units(vae, X_test)
     if nll:
         result |= bound_budget(vae, X_test[:rows], n_samples=samples, progress=sys.stderr.isatty() and not as_json)
@@ -64,12 +67,9 @@ def sample(run, n, out, *, draws=False, seed=None):
 
 def gradcheck(names=()):
     """Check every pair and the whole model of every likelihood and activation; exit status 1 on WRONG."""
-    from ..examples import models, pairs
-    from ..mlp import ACTIVATIONS
-
-    jobs = {name: lambda job=job: check(job[0], job[1], *job[2]) for name, job in pairs().items()}
-    for name, (vae, X) in models(activations=ACTIVATIONS).items():
-        jobs[f"model: {name}"] = lambda vae=vae, X=X: check_model(vae, X)
+    jobs = {name: lambda job=job: check(job[0], job[1], *job[2]) for name, job in catalogue.pairs().items()}
+    for name, job in catalogue.models(activations=ACTIVATIONS).items():
+        jobs[f"model: {name}"] = lambda job=job: check_model(*job)
     unknown = [name for name in names if not any(_named(name, job) for job in jobs)]
     if unknown:
         known = ", ".join(job for job in jobs if ":" not in job)

@@ -15,7 +15,7 @@ class Silent:
 
     progress = False
 
-    def epoch(self, row):
+    def epoch(self, vae, history):
         """Nothing of an epoch."""
 
     def summary(self, summary, files):
@@ -25,19 +25,20 @@ class Silent:
 class Table:
     """What a person watching sees: at most some twenty lines of a table, then the summary."""
 
-    def __init__(self, vae, X_train, X_test, options):
+    def __init__(self, vae, X_train, X_test, options, done):
         self.progress = sys.stderr.isatty()
         self.last = options["epochs"]
         self.every = max(1, self.last // 20)
-        if vae.epoch:
-            say(f"going on from epoch {vae.epoch} of {options['epochs']}")
+        if done:
+            say(f"going on from epoch {done} of {options['epochs']}")
         say(f"{len(X_train)} training and {len(X_test)} test rows of {vae.n_features} pixels; {vae.theta.size} parameters")
         say("nats per datum     training (running mean)                        test")
         terms = f"{'-ELBO':>10} {'reconstruction':>15} {'KL':>7}"
         say(f" epoch {terms}   {terms} {'seconds':>9}")
 
-    def epoch(self, row):
-        """A line for this row of the history, unless enough others stand around it."""
+    def epoch(self, vae, history):
+        """A line for the last row of the history, unless enough others stand around it."""
+        row = {name: column[-1] for name, column in history.items()}
         if row["epoch"] % self.every == 0 or row["epoch"] in (1, self.last):
             terms = [f"{row[a]:>10.2f} {row[b]:>15.2f} {row[c]:>7.2f}" for a, b, c in _COLUMNS]
             say(f"{row['epoch']:>6} {terms[0]}   {terms[1]} {row['seconds']:>9.3f}")
@@ -50,22 +51,19 @@ class Table:
 
 def summarise(vae, X_train, X_test, history, options):
     """The figures of a finished run as a dict that JSON can hold; all in nats per datum of the test split."""
-    test = training.evaluate(vae, X_test, n_samples=EVALUATION_SAMPLES)
-    train, held_out = vae.scaled(X_train[:10_000]), vae.scaled(X_test[:10_000])
-    grey = vae.likelihood == "bernoulli" and bool(np.any((held_out > 0) & (held_out < 1)))
+    train, held_out, floor = vae.scaled(X_train[:10_000]), vae.scaled(X_test[:10_000]), vae.parts.likelihood.floor
+    grey = floor is not None and bool(np.any((held_out > 0) & (held_out < 1)))
     return {
         "data": options["data"],
         "epochs": vae.epoch,
         "training_seconds": round(sum(history["seconds"]), 3) if history.get("seconds") else 0.0,
         "n_train": len(X_train),
         "n_test": len(X_test),
-        "neg_elbo": -test["elbo"],
-        "reconstruction": -test["log_px"],
-        "kl": test["kl"],
+        **vae.evaluate(X_test, n_samples=EVALUATION_SAMPLES),
         "active_units": training.active_units(vae, X_test),
         "n_latent": vae.n_latent,
         "independent_pixels": training.independent_pixels(vae.likelihood, train, held_out, vae.eta),
-        "grey_floor": training.grey_floor(held_out) if grey else None,
+        "grey_floor": floor(held_out) if grey else None,
         "unit": "nats per datum",
         "options": options,
     }

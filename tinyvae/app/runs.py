@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from .. import likelihoods
 from .. import train as training
 from ..data import (
     binarize,
@@ -22,9 +23,12 @@ from .report import Silent, Table, summarise, warn
 
 # Every option of a run. Small data needs more and larger steps than MNIST to see as many gradients.
 DEFAULTS = {
-    "data": "digits", "latent": 2, "hidden": [128], "likelihood": "bernoulli", "eta": 1.0, "activation": "tanh",
-    "beta": 1.0, "bound": "elbo", "samples": 1, "epochs": 300, "batch_size": 100, "optimizer": "adam", "lr": 0.003, "binarize": "none", "seed": 0,
+    "data": "digits", "latent": 2, "hidden": [128], "likelihood": "bernoulli", "eta": 1.0, "posterior": "diagonal", "prior": "standard",
+    "activation": "tanh", "beta": 1.0, "bound": "elbo", "samples": 1, "epochs": 300, "batch_size": 100, "optimizer": "adam", "lr": 0.003,
+    "binarize": "none", "seed": 0,
 }  # fmt: skip
+SINCE = {"posterior": "diagonal", "prior": "standard"}  # what runs of version 0.1 did not name
+GREY_LEVELS = 16  # of the digits, above 0
 MNIST_DEFAULTS = {"epochs": 20, "lr": 0.001}
 
 
@@ -36,14 +40,14 @@ def load_data(options):
     OSError, ValueError
         If the data is not there or not usable.
     """
-    name, categorical = options["data"], options["likelihood"].startswith("categorical")
+    name, whole = options["data"], likelihoods.get(options["likelihood"]).whole
     if name in ("mnist", "fashion-mnist"):
         load = load_mnist if name == "mnist" else load_fashion_mnist
         (X_train, _), (X_test, y_test) = load("train"), load("test")
     else:
         X, y = load_digits() if name == "digits" else _load_npz(name)
-        if name == "digits" and categorical:
-            X = np.rint(16 * X).astype(np.int64)
+        if name == "digits" and whole:
+            X = np.rint(GREY_LEVELS * X).astype(np.int64)
         X_train, X_test, _, y_test = train_test_split(X, np.zeros(len(X)) if y is None else y, test_size=0.2, seed=0)
         y_test = None if y is None else y_test
     if options["binarize"] == "dynamic":
@@ -75,51 +79,29 @@ def train(given, out, *, resume=False, overwrite=False, quiet=False):
     data = given.get("data", DEFAULTS["data"])
     out = Path(out) if out else Path("runs") / Path(data).stem
     checkpoint = out / "checkpoint.npz"
-    vae, state, history, options = _open_run(given, data, out, checkpoint, resume, overwrite)
+    options, done = _open_run(given, data, out, checkpoint, resume, overwrite)
     X_train, X_test, y_test = load_data(options)
-    vae = vae or _new_vae(options, X_train)
-    optimizer = _new_optimizer(options, state)
-    training.check_run(vae, X_train, X_test, _binarize(options))  # before anything is written or replaced
-    _start_writing(out, checkpoint, vae, optimizer, history, options)
-
-    show = Silent() if quiet else Table(vae, X_train, X_test, options)
+    vae = _new_vae(options, X_train)
+    _start_writing(out, checkpoint, vae, X_train, X_test, options, resume)
+    show = Silent() if quiet else Table(vae, X_train, X_test, options, done)
     try:
-        history = _train(vae, X_train, X_test, optimizer, history, options, checkpoint, show)
+        history = vae.fit(
+            X_train, epochs=options["epochs"], batch_size=options["batch_size"], optimizer=_new_optimizer(options),
+            X_val=X_test, binarize=_binarize(options), progress=show.progress, on_epoch=show.epoch,
+            checkpoint=checkpoint, resume=True, options=options,
+        )  # fmt: skip
         summary = summarise(vae, X_train, X_test, history, options)
         files = _write_results(out, vae, X_test, y_test, history, summary, options)
     except KeyboardInterrupt as interrupt:
-        kept, again = training.load_checkpoint(checkpoint)[0].epoch, f"python -m tinyvae train --out {out} --resume"
+        kept, again = training.load_checkpoint(checkpoint, VAE)[0].epoch, f"python -m tinyvae train --out {out} --resume"
         warn(f"interrupted; {checkpoint} holds epoch {kept}; go on with: {again}")
         return 128 + (interrupt.args[0] if interrupt.args else 2)
     show.summary(summary, files)
     return 0
 
 
-def _train(vae, X_train, X_test, optimizer, history, options, checkpoint, show):
-    """The epochs that are missing, with a checkpoint after each; the history from the first epoch on."""
-
-    def joined(new):
-        return {name: history.get(name, []) + column for name, column in new.items()}
-
-    def on_epoch(vae, new):
-        training.save_checkpoint(checkpoint, vae, optimizer, joined(new), options)
-        show.epoch({name: column[-1] for name, column in new.items()})
-
-    new = vae.fit(
-        X_train, epochs=max(0, options["epochs"] - vae.epoch), batch_size=options["batch_size"], optimizer=optimizer,
-        X_val=X_test, binarize=_binarize(options),
-        progress=show.progress, on_epoch=on_epoch,
-    )  # fmt: skip
-    return joined(new)
-
-
-def _new_optimizer(options, state):
-    optimizer = {"adam": Adam, "sgd": SGD}[options["optimizer"]](options["lr"])
-    try:
-        optimizer.load_state_dict(state)
-    except KeyError as error:
-        raise ValueError(f"the checkpoint lacks {error} of the optimizer's state: start again with --overwrite") from None
-    return optimizer
+def _new_optimizer(options):
+    return {"adam": Adam, "sgd": SGD}[options["optimizer"]](options["lr"])
 
 
 def _binarize(options):
@@ -127,23 +109,15 @@ def _binarize(options):
 
 
 def _open_run(given, data, out, checkpoint, resume, overwrite):
-    """Model, optimizer's state, history and options to start with; a new run has no model and no past yet."""
-    stored = _find_run(out, checkpoint, resume, overwrite)
-    if stored is None:
-        return None, {}, {}, DEFAULTS | (MNIST_DEFAULTS if data.endswith("mnist") else {}) | given
-    vae, state, history, options = stored
-    return vae, state, history, _continue(vae, options, given, out)
-
-
-def _find_run(out, checkpoint, resume, overwrite):
-    """The stored run to resume, or None for a new one, which may not silently replace another."""
+    """The options of the run and the epochs that it has had: a stored run's own if it is resumed; none is silently replaced."""
     if resume and checkpoint.is_file():
-        return training.load_checkpoint(checkpoint)
+        vae, _, _, options = training.load_checkpoint(checkpoint, VAE)
+        return _continue(vae, SINCE | options, given, out), vae.epoch
     if resume:
         warn(f"no checkpoint in {out}: training starts from the beginning")
     elif not overwrite and any((out / name).exists() for name in ("checkpoint.npz", "model.npz")):
         raise FileExistsError(f"{out} already holds a run: add --resume to go on, --overwrite to replace it, or choose another --out")
-    return None
+    return DEFAULTS | (MNIST_DEFAULTS if data.endswith("mnist") else {}) | given, 0
 
 
 def _continue(vae, options, given, out):
@@ -161,21 +135,23 @@ def _continue(vae, options, given, out):
     return options | {"epochs": epochs}
 
 
-def _start_writing(out, checkpoint, vae, optimizer, history, options):
-    """Make the folder and a first checkpoint; an old result must not pass for that of an unfinished run."""
+def _start_writing(out, checkpoint, vae, X_train, X_test, options, resume):
+    """Check the data, then make the folder; an old result must not pass for that of an unfinished run."""
+    for X in (X_train, X_test):
+        vae.check_data(X, binarize=_binarize(options))
     out.mkdir(parents=True, exist_ok=True)
-    for name in ("model.npz", "summary.json"):
+    for name in ("model.npz", "summary.json", *([] if resume else ["checkpoint.npz"])):
         (out / name).unlink(missing_ok=True)
-    training.save_checkpoint(checkpoint, vae, optimizer, history, options)
 
 
 def _new_vae(options, X):
     likelihood = options["likelihood"]
-    if likelihood == "categorical" and options["data"] == "digits":
-        likelihood = "categorical:17"  # the grey levels that there are
+    if likelihood in likelihoods.LIKELIHOODS and likelihoods.get(likelihood).sized and options["data"] == "digits":
+        likelihood = f"{likelihood}:{GREY_LEVELS + 1}"  # as many classes as there are grey levels
     return VAE(
         X.shape[1], options["latent"], hidden=options["hidden"], likelihood=likelihood, eta=options["eta"],
-        activation=options["activation"], beta=options["beta"], bound=options["bound"], n_samples=options["samples"], seed=options["seed"],
+        posterior=options["posterior"], prior=options["prior"], activation=options["activation"],
+        beta=options["beta"], bound=options["bound"], n_samples=options["samples"], seed=options["seed"],
     )  # fmt: skip
 
 
@@ -211,8 +187,9 @@ def _pictures(plots, vae, X_test, y_test, history):
     few = X_test[:: max(1, len(X_test) // 12)][:12]
     shown = vae.scaled(few)
     mu = vae.transform(X_test)
-    kl = training.kl_by_dimension(vae, X_test)
-    leading = tuple(sorted(np.argsort(kl)[-2:]))  # the two dimensions that carry most
+    by_dimension = (vae.posterior, vae.prior) == ("diagonal", "standard")  # else the KL has no parts for the dimensions
+    carried = training.kl_by_dimension(vae, X_test) if by_dimension else mu.var(0)
+    leading = tuple(sorted(np.argsort(carried)[-2:]))  # the two dimensions that carry most
     classes = None if y_test is None else y_test[:2000]
     title = "E[x|z] for z from the prior"
     pictures = {
@@ -221,10 +198,12 @@ def _pictures(plots, vae, X_test, y_test, history):
         "samples": (plots.image_grid, (vae.sample(64, mean=True), 8), {"size": (7, 7), "title": title}),
         "latent": (plots.latent_scatter, (mu[:2000], classes), {"size": (8, 6.5), "dimensions": leading}),
         "manifold": (plots.manifold_grid, (vae.decode,), {"size": (7.5, 7.5)}),
-        "kl_by_dimension": (plots.kl_bars, (kl,), {}),
+        "kl_by_dimension": (plots.kl_bars, (carried,), {}),
     }
-    if vae.n_latent != 2:
+    if vae.n_latent != 2 or vae.prior != "standard":  # its grid is one of equal probability under N(0, I)
         del pictures["manifold"]
+    if not by_dimension:
+        del pictures["kl_by_dimension"]
     if vae.n_latent == 1:
         del pictures["latent"]
     return pictures

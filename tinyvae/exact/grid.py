@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from ..gaussian import LOG_2PI
+from ..bounds import log_px_forward, log_pz_forward
+from ..priors.standard import standard_normal_forward
 from ..support.validation import check_int, check_number
 from ..vae import VAE
 
@@ -17,7 +18,7 @@ class GridPosterior:
 
     Parameters
     ----------
-    log_px : callable, (x of shape (D,), z of shape (M, K)) -> log p(x|z) of shape (M,), or a VAE
+    log_px : callable, (x of shape (D,), z of shape (M, K)) -> log p(x|z) of shape (M,), under the prior N(0, I); or a VAE
     n_latent : int, 1 or 2; a VAE knows its own
     n : int, points on a side
     width : float, half the side of the grid, in prior standard deviations
@@ -26,18 +27,18 @@ class GridPosterior:
     --------
     A bimodal posterior: x = z^2 + noise, x = 4. Its mean 0 is where it has almost no mass.
 
-    >>> grid = GridPosterior(lambda x, z: -((x - z**2) ** 2 / 0.1 + np.log(0.1) + LOG_2PI)[:, 0] / 2, n_latent=1)
+    >>> grid = GridPosterior(lambda x, z: -((x - z**2) ** 2 / 0.1 + np.log(2 * np.pi * 0.1))[:, 0] / 2, n_latent=1)
     >>> mean, covariance = grid.moments(np.array([[4.0]]))
     >>> print(abs(mean.round(6)), np.round(np.sort(grid.modes(np.array([4.0]))[:, 0]), 2))
     [[0.]] [-1.99  1.99]
     """
 
     def __init__(self, log_px, n_latent=None, n=None, width=7.0):
-        self.data = lambda X: np.asarray(X, dtype=np.float64)
+        self.data, log_pz = (lambda X: np.asarray(X, dtype=np.float64)), standard_normal_forward
         if isinstance(log_px, VAE):
             vae = log_px.copy("float64")
             self.data, n_latent = (lambda X: vae.scaled(vae.check_data(X))), vae.n_latent
-            log_px = _vae_log_px(vae)
+            log_px, log_pz = _vae_log_px(vae), lambda z: log_pz_forward(z, vae.params, vae.parts.prior)
         self.log_px, K = log_px, check_int("n_latent", n_latent, 1)
         width = check_number("width", width, above=0)
         if K > 2:
@@ -46,7 +47,7 @@ class GridPosterior:
         axis = np.linspace(-width, width, self.n)
         self.z = np.stack([a.ravel() for a in np.meshgrid(*[axis] * K, indexing="ij")], axis=1)
         self.cell = (axis[1] - axis[0]) ** K
-        self._log_pz = -((self.z**2).sum(1) + K * LOG_2PI) / 2
+        self._log_pz = log_pz(self.z)[0]
 
     def log_evidence(self, X):
         """log p(x), of shape (N,), in nats."""
@@ -89,9 +90,10 @@ class GridPosterior:
 
 def _vae_log_px(vae):
     """log p(x|z) of one x at many z, decoded a few thousand at a time."""
+    likelihood, params = vae.parts.likelihood, vae.params
 
     def log_px(x, z):
-        own, parts = vae.own(vae.params), np.array_split(z, -(-len(z) * vae.px.outputs // 4000))
-        return np.concatenate([vae.px.forward(vae.decoder_output(part), x, *own)[0] for part in parts])
+        parts = np.array_split(z, -(-len(z) * likelihood.outputs // 4000))
+        return np.concatenate([log_px_forward(vae.decoder_output(part), x, params, likelihood)[0] for part in parts])
 
     return log_px

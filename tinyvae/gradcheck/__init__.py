@@ -8,8 +8,8 @@ A gradient check proves that backward matches forward. It cannot prove that forw
 mathematics of the lecture: for that see the tests of densities, samplers and exact models.
 """
 
-from .checker import check, check_model
+from .checker import check, check_model, over_theta
 from .differences import COORDINATES, DIRECTIONS, TOLERANCE, H
 from .report import Report, Row
 
-__all__ = ["COORDINATES", "DIRECTIONS", "TOLERANCE", "H", "Report", "Row", "check", "check_model"]
+__all__ = ["COORDINATES", "DIRECTIONS", "TOLERANCE", "H", "Report", "Row", "check", "check_model", "over_theta"]

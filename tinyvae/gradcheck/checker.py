@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from ..params import Gradients, views
+from ..support.validation import check_labels
 from .differences import COORDINATES, as_tuple, compare
 from .report import Report
 
@@ -57,22 +59,23 @@ def check(forward, backward, *inputs, seed=0):
     return Report(title, rows, [name for i, name in enumerate(names) if i not in grads and inputs[i].dtype.kind == "f"])
 
 
-def check_model(vae, X, *, seed=0):
+def check_model(model, X, y=None, *, seed=0):
     """The same for a whole model: the loss by every parameter, at fixed noise.
 
     Small models are checked coordinate by coordinate, large ones along random directions. The check is made a small
-    random step away from theta: a fresh model has log_sigma = 0, where a wrong chain through sigma = 1 cannot be seen.
+    random step away from theta: a fresh VAE has log_sigma = 0, where a wrong chain through sigma = 1 cannot be seen.
 
     Parameters
     ----------
-    vae : VAE; a float64 copy is checked, the model itself is not changed
-    X : ndarray of shape (N, D), data of the likelihood's domain; a few rows are enough
+    model : Model
+        What is checked is this very object, whatever was replaced in it, with theta in float64; the object itself is not changed.
+    X, y : data as for `Model.fit`; a few rows are enough
     seed : int
-        Seeds eps and the directions.
+        Seeds the noise, the upstream gradient and the directions.
 
     Returns
     -------
-    Report, with one row for each name in `vae.params`
+    Report, with one row for each name in `model.params`
 
     Examples
     --------
@@ -80,24 +83,60 @@ def check_model(vae, X, *, seed=0):
     >>> check_model(VAE(4, hidden=(3,)), np.array([[0, 1, 1, 0], [1, 1, 0, 0]])).ok
     True
     """
-    vae = vae.copy("float64")
-    rng = np.random.default_rng(seed)
-    eps = rng.standard_normal((vae.n_samples, len(X), vae.n_latent))
-    vae.theta += 0.05 * rng.standard_normal(vae.theta.size)
-    names, inputs = list(vae.params), [view.copy() for view in vae.params.values()]
+    model, rng = model.copy("float64"), np.random.default_rng(seed)
+    X = model.check_data(X)
+    batch = model.scaled(X), check_labels(y, X, model.dtype)
+    noise = model.draw_noise(rng, batch)
+    model.theta += 0.05 * rng.standard_normal(model.theta.size)
+    names, inputs = list(model.params), [view.copy() for view in model.params.values()]
 
     def forward(*arrays):
-        for view, a in zip(vae.params.values(), arrays):
+        for view, a in zip(model.params.values(), arrays):
             view[...] = a
-        return vae.loss_forward(X, eps)
+        (loss, _), cache = model.loss_forward(batch, noise)
+        return loss, cache
 
-    def backward(dloss, cache):
-        return tuple(vae.views(vae.loss_backward(dloss, cache)).values())
+    def backward(dloss, cache):  # twice the upstream, half the result: a backward that ignores dloss does not pass
+        return tuple(model.views(model.loss_backward(2 * dloss, cache) / 2).values())
 
     grads = dict(enumerate(_run_backward(forward, backward, names, inputs, np.float64(1)).values()))
-    title = f"a VAE of {vae.theta.size} parameters, likelihood {vae.likelihood}, activation {vae.activation}"
-    coordinates = vae.theta.size <= COORDINATES
+    coordinates = model.theta.size <= COORDINATES
+    title = f"{type(model).__name__}, {model.theta.size} parameters"
     return Report(title, compare(forward, names, inputs, grads, np.ones(1), rng, coordinates))
+
+
+def over_theta(forward, backward, shapes):
+    """A composite, which reads `params` and adds to `dparams`, as a pair in (theta, *inputs), for `check`.
+
+    Parameters
+    ----------
+    forward : callable, (*inputs, params) -> (out, cache)
+    backward : callable, (dout, cache, dparams) -> the gradients of the inputs, or None
+    shapes : dict of str to tuple of int, of the parameters in theta
+
+    Returns
+    -------
+    over_theta_forward, over_theta_backward : the pair, whose first input is theta, of shape (P,)
+
+    Examples
+    --------
+    >>> from functools import partial
+    >>> from tinyvae import Network, mlp_backward, mlp_forward
+    >>> net, rng = Network(("net.0", "net.out"), (3, 5, 2)), np.random.default_rng(0)
+    >>> pair = over_theta(partial(mlp_forward, network=net), mlp_backward, net.shapes)
+    >>> check(*pair, rng.standard_normal(32), rng.standard_normal((4, 3))).ok
+    True
+    """
+
+    def over_theta_forward(theta, *inputs):
+        return forward(*inputs, views(theta, shapes))
+
+    def over_theta_backward(dout, cache):
+        dparams = Gradients(shapes)
+        dinputs = backward(dout, cache, dparams)
+        return dparams.flat(), *as_tuple(dinputs)
+
+    return over_theta_forward, over_theta_backward
 
 
 # ---- running the pair, and refusing what cannot be checked ------------------------------------

@@ -16,11 +16,11 @@ def keep_freed_memory():
     np.empty(30 << 20, np.uint8)
 
 
-def blas_threads(vae, batch_size):
+def blas_threads(model, batch_size):
     """A context: one BLAS thread for small matrices; on 8x8 digits two threads are slower than one."""
     from threadpoolctl import threadpool_limits
 
-    largest = batch_size * max(np.prod(shape) for shape in vae.shapes.values() if len(shape) == 2)
+    largest = batch_size * max((view.size for view in model.params.values() if view.ndim == 2), default=0)
     return threadpool_limits(1, "blas") if largest < SMALL else contextlib.nullcontext()
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-FORMAT, VERSION = "tinyvae", 1
+FORMAT, VERSION, READABLE = "tinyvae", 2, (1, 2)  # 1: no class, always a VAE
 
 
 @contextlib.contextmanager
@@ -29,6 +29,20 @@ def write_text(path, text):
     """Write a text file whole."""
     with replacing(path) as beside:
         beside.write_text(text, encoding="utf-8", newline="\n")
+
+
+def model_meta(model):
+    """What a file must say of a model beside theta: its class, its configuration, the epochs that it has had."""
+    return {"class": type(model).__name__, "config": model.config, "epoch": model.epoch}
+
+
+def plain(value):
+    """A constructor's argument as JSON can hold it: arrays' types by name, their numbers as Python's, tuples as lists."""
+    if isinstance(value, np.dtype):
+        return value.name
+    if isinstance(value, np.generic):
+        return value.item()
+    return [plain(item) for item in value] if isinstance(value, (tuple, list)) else value
 
 
 def write_npz(path, meta, arrays):
@@ -78,9 +92,9 @@ def read_npz(path):
         form = None
     if form != FORMAT:
         raise ValueError(f"{path} is not a tinyvae file: it has no meta entry that names the format {FORMAT!r}")
-    if version is True or version != VERSION:
+    if version is True or version not in READABLE:
         raise ValueError(
-            f"{path} has format version {version!r}, this tinyvae reads version {VERSION}: "
+            f"{path} has format version {version!r}, this tinyvae reads versions {READABLE}: "
             "train again, or load it with the tinyvae that wrote it"
         )
     return meta, arrays

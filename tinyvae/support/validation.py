@@ -44,8 +44,55 @@ def check_choice(name, value, known):
     return value
 
 
-def check_matrix(name, X, n_columns):
-    """X as an ndarray of shape (N, n_columns) of finite real numbers; neither copied nor scaled.
+def look_up(kind, table, name):
+    """The record of a name in a table; "NAME:17" is the record of that size, where there are sizes.
+
+    >>> from tinyvae.priors import PRIORS
+    >>> look_up("prior", PRIORS, "mixture:3").shapes(2)["logits"]
+    (3,)
+    """
+    word, colon, size = name.partition(":") if isinstance(name, str) else (None, "", "")
+    record = table.get(word)
+    if record is None or (colon and not (record.sized and size.isdecimal())):
+        known = [key for key in table] + [f"{key}:NUMBER" for key, record in table.items() if record.sized]
+        raise ValueError(f"{kind} must be one of {', '.join(known)}; got {name!r}")
+    return record.sized(int(size)) if colon else record
+
+
+def check_labels(y, X, dtype="float64", name="y"):
+    """y as an ndarray of shape (N,) like the rows of X, or None; floats in `dtype`, whole numbers as they are.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For another shape, NaN, or what is no number; -1 stands for an unknown label.
+    """
+    if y is None:
+        return None
+    y = np.asarray(y)
+    if y.dtype.kind not in "buif":
+        raise TypeError(f"{name} must hold real numbers, got dtype {y.dtype}: number the classes, with -1 for unknown")
+    if y.shape != (len(X),):
+        raise ValueError(f"{name} must have shape ({len(X)},) like the rows of X, got {y.shape}")
+    if y.dtype.kind != "f":
+        return y
+    if not np.isfinite(y).all():
+        raise ValueError(f"{name} must be finite, got NaN or infinity: mark unknown labels with -1")
+    return y.astype(dtype)
+
+
+def check_batch(batch, dtype):
+    """The batch (x, y or None) that a loss takes, x in the model's dtype; checked in passing, for the data are checked at the door."""
+    if not (isinstance(batch, tuple) and len(batch) == 2):
+        raise TypeError(f"batch must be a tuple (x, y), or (x, None) without labels; got {type(batch).__name__}")
+    if getattr(batch[0], "dtype", None) != dtype:
+        got = getattr(batch[0], "dtype", type(batch[0]).__name__)
+        raise TypeError(f"x must be {dtype}, as the model computes, got {got}: take model.scaled(X), or loss_and_grad, which checks and scales")
+    return batch
+
+
+def check_matrix(name, X, n_columns=None):
+    """X as an ndarray of shape (N, n_columns) of finite real numbers; neither copied nor scaled. None: any number of columns.
 
     Raises
     ------
@@ -62,8 +109,9 @@ def check_matrix(name, X, n_columns):
         raise TypeError(
             f"{name} must hold real numbers, got dtype {X.dtype}: convert it with {name}.astype('float32')"
         )
-    if X.ndim != 2 or X.shape[1] != n_columns:
-        raise ValueError(f"{name} must have shape (N, {n_columns}), got {X.shape}{_reshape_remedy(name, X, n_columns)}")
+    if X.ndim != 2 or n_columns not in (None, X.shape[1]):
+        wanted = "D" if n_columns is None else n_columns
+        raise ValueError(f"{name} must have shape (N, {wanted}), got {X.shape}{_reshape_remedy(name, X, n_columns)}")
     if len(X) == 0:
         raise ValueError(f"{name} must have at least one row, got shape {X.shape}: is the selection empty?")
     if X.dtype.kind == "f" and not (np.isfinite(X.min()) and np.isfinite(X.max())):
@@ -73,8 +121,8 @@ def check_matrix(name, X, n_columns):
 
 
 def _reshape_remedy(name, X, n_columns):
-    if X.ndim > 2 and np.prod(X.shape[1:]) == n_columns:
+    if X.ndim > 2 and n_columns in (None, np.prod(X.shape[1:])):
         return f": flatten images with {name}.reshape(len({name}), -1)"
-    if X.ndim == 1 and X.size == n_columns:
+    if X.ndim == 1 and n_columns in (None, X.size):
         return f": a single datum needs {name}.reshape(1, -1)"
     return f": the model was made for {n_columns} columns"

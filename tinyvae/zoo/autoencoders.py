@@ -4,15 +4,20 @@ A code h = encoder(x), a reconstruction x_hat = decoder(h), squared error, and a
 copy (lectures D2, D3 and D4). None of them defines a distribution: that is what the VAE adds.
 """
 
+from typing import ClassVar
+
 import numpy as np
 
 from ..layers import sigmoid_backward, sigmoid_forward
-from ..mlp import ACTIVATIONS, mlp_backward, mlp_forward, mlp_init, mlp_shapes
-from ..optim import Adam
-from ..params import count, views
-from ..support.machine import blas_threads
-from ..support.validation import check_choice, check_int, check_matrix, check_number
-from ..train import minibatches, stream
+from ..mlp import ACTIVATIONS, Network, mlp_backward, mlp_forward, mlp_init
+from ..model import Model
+from ..support.validation import (
+    check_batch,
+    check_choice,
+    check_int,
+    check_matrix,
+    check_number,
+)
 
 
 def squared_error_forward(x_hat, x):
@@ -86,7 +91,7 @@ def contractive_backward(dpenalty, cache):
     return dh, dW
 
 
-class AutoEncoder:
+class AutoEncoder(Model):
     """An auto-encoder with squared error, and at most one way to regularise it.
 
     Parameters
@@ -102,71 +107,79 @@ class AutoEncoder:
     weight : float, of the penalty
     rho : float in (0, 1), the mean activation that "sparsity" asks for
     seed : int
+    dtype : str, "float64" or "float32"
 
     Examples
     --------
-    >>> from tinyvae import load_digits
+    >>> from tinyvae import Adam, load_digits
     >>> X, _ = load_digits()
     >>> model = AutoEncoder(64, 2, hidden=(32,))
-    >>> history = model.fit(X, epochs=5)
-    >>> history[-1] < history[0], model.encode(X).shape
+    >>> history = model.fit(X, epochs=5, optimizer=Adam(0.003), decay=True, progress=False)
+    >>> history["loss"][-1] < history["loss"][0], model.encode(X).shape
     (True, (1797, 2))
     """
 
+    units: ClassVar[dict] = {"squared_error": "squared units of x", "penalty": "of its own: see the pair"}
+
     def __init__(
         self, n_features, n_latent, *, hidden=(), activation="tanh", code="linear", noise=0.0,
-        penalty=None, weight=0.1, rho=0.05, seed=0,
+        penalty=None, weight=0.1, rho=0.05, seed=0, dtype="float64",
     ):  # fmt: skip
+        super().__init__(seed=seed, dtype=dtype)
         self.n_features, self.n_latent = check_int("n_features", n_features, 1), check_int("n_latent", n_latent, 1)
-        self.hidden = tuple(check_int("hidden", size, 1) for size in hidden)
+        self.hidden = tuple(check_int("hidden", size, 1) for size in np.atleast_1d(np.asarray(hidden, dtype=object)))
         self.activation = check_choice("activation", activation, ACTIVATIONS)
         self.code = check_choice("code", code, ("linear", "sigmoid"))
         self.noise, self.weight = check_number("noise", noise, at_least=0), check_number("weight", weight, at_least=0)
-        self.rho, self.epoch = check_number("rho", rho, above=0, below=1), 0
-        self.penalty, self.seed = penalty, check_int("seed", seed, 0)
+        self.rho, self.penalty = check_number("rho", rho, above=0, below=1), penalty
         if penalty is not None:
             check_choice("penalty", penalty, ("l1", "sparsity", "contractive"))
         if penalty in ("sparsity", "contractive") and code != "sigmoid":
             raise ValueError(f"code must be 'sigmoid' for penalty {penalty!r}, got {code!r}")
         if penalty == "contractive" and self.hidden:
             raise ValueError(f"hidden must be () for the contractive penalty, got {self.hidden}: J is that of one layer")
-        n = len(self.hidden)
-        self.encoder = [f"encoder.{i}" for i in range(n)] + ["encoder.code"]
-        self.decoder = [f"decoder.{i}" for i in range(n)] + ["decoder.out"]
-        self.shapes = mlp_shapes(self.encoder, [self.n_features, *self.hidden, self.n_latent])
-        self.shapes |= mlp_shapes(self.decoder, [self.n_latent, *self.hidden[::-1], self.n_features])
-        self.theta = np.zeros(count(self.shapes))
-        rng = np.random.default_rng(self.seed)
-        for names in (self.encoder, self.decoder):
-            mlp_init(rng, self.params, names, self.activation)
+        inner, sizes = range(len(self.hidden)), (self.n_features, *self.hidden, self.n_latent)
+        self.encoder = Network((*(f"encoder.{i}" for i in inner), "encoder.code"), sizes, self.activation)
+        self.decoder = Network((*(f"decoder.{i}" for i in inner), "decoder.out"), sizes[::-1], self.activation)
+        self.shapes = self.encoder.shapes | self.decoder.shapes
 
-    @property
-    def params(self):
-        """Names to views of the flat vector `theta` (float64)."""
-        return views(self.theta, self.shapes)
+    def init_params(self, rng, params):
+        """Glorot or He for both networks."""
+        mlp_init(rng, params, self.encoder)
+        mlp_init(rng, params, self.decoder)
 
-    def loss_forward(self, x, x_noisy):
-        """Mean over the batch of squared error + weight x penalty; x and x_noisy have shape (N, D)."""
-        a, encoder_cache = mlp_forward(x_noisy, self.params, self.encoder, self.activation)
+    def draw_noise(self, rng, batch):
+        """What is added to the input, of shape (N, D); None without noise."""
+        x, _ = batch
+        return self.noise * rng.standard_normal(x.shape, self.dtype) if self.noise else None
+
+    def loss_forward(self, batch, noise):
+        """Mean over the batch of squared error + weight x penalty; the code is that of x + noise, of shape (N, D)."""
+        x, _ = check_batch(batch, self.dtype)
+        if noise is not None and np.shape(noise) != x.shape:
+            raise ValueError(f"noise must have the shape of x, {x.shape}, got {np.shape(noise)}: it is what is added to the input")
+        x_noisy = x if noise is None else x + noise
+        a, encoder_cache = mlp_forward(x_noisy, self.params, self.encoder)
         h, code_cache = sigmoid_forward(a) if self.code == "sigmoid" else (a, None)
-        x_hat, decoder_cache = mlp_forward(h, self.params, self.decoder, self.activation)
+        x_hat, decoder_cache = mlp_forward(h, self.params, self.decoder)
         error, error_cache = squared_error_forward(x_hat, x)
         penalty, penalty_cache = self._penalty_forward(h)
         cache = encoder_cache, code_cache, decoder_cache, error_cache, penalty_cache, error.shape
-        return error.mean() + self.weight * np.mean(penalty), cache
+        terms = {"squared_error": error, "penalty": np.broadcast_to(penalty, error.shape)}
+        return (error.mean() + self.weight * np.mean(penalty), terms), cache
 
-    def loss_backward(self, dloss, cache):
+    def loss_backward(self, dloss, cache, weights=None):
         """The same lines from last to first; the gradient has the shape of `theta`."""
         encoder_cache, code_cache, decoder_cache, error_cache, penalty_cache, shape = cache
-        dtheta = np.zeros_like(self.theta)
-        dparams = views(dtheta, self.shapes)
-        dh, dW = self._penalty_backward(self.weight * dloss, penalty_cache, shape)
-        dx_hat = squared_error_backward(np.full(shape, dloss / shape[0]), error_cache)
-        dh = dh + mlp_backward(dx_hat, decoder_cache, dparams)
+        weights = self.weigh(weights, squared_error=1, penalty=self.weight)
+        dparams = self.gradients()
+        dh_penalty, dW = self._penalty_backward(weights["penalty"] * dloss, penalty_cache, shape)
+        dx_hat = squared_error_backward(np.full(shape, weights["squared_error"] * dloss / shape[0], self.dtype), error_cache)
+        dh = mlp_backward(dx_hat, decoder_cache, dparams) + dh_penalty
         da = dh if code_cache is None else sigmoid_backward(dh, code_cache)
         mlp_backward(da, encoder_cache, dparams, need_dx=False)
-        dparams["encoder.code.W"][...] += dW
-        return dtheta
+        dparams["encoder.code.W"] += dW
+        return dparams.flat()
 
     def _penalty_forward(self, h):
         if self.penalty == "l1":
@@ -175,11 +188,11 @@ class AutoEncoder:
             return sparsity_forward(h, self.rho)
         if self.penalty == "contractive":
             return contractive_forward(h, self.params["encoder.code.W"])
-        return 0.0, None
+        return self.dtype.type(0), None
 
     def _penalty_backward(self, dpenalty, cache, shape):
         """(dh, dW) of the mean penalty; 0 where there is none."""
-        each = np.full(shape, dpenalty / shape[0])
+        each = np.full(shape, dpenalty / shape[0], self.dtype)
         if self.penalty == "l1":
             return l1_backward(each, cache), 0
         if self.penalty == "sparsity":
@@ -188,41 +201,36 @@ class AutoEncoder:
             return contractive_backward(each, cache)
         return 0, 0
 
-    def fit(self, X, *, epochs, batch_size=100, lr=0.003, decay=True):
-        """Train by Adam from the present theta, with a step size that falls linearly to zero if `decay`.
-
-        Returns
-        -------
-        list of the mean loss of every epoch
-        """
-        X = check_matrix("X", X, self.n_features).astype(np.float64)
-        epochs, batch_size, adam = check_int("epochs", epochs, 0), check_int("batch_size", batch_size, 1), Adam(lr)
-        history = []
-        with blas_threads(self, batch_size):
-            for epoch in range(epochs):
-                rng, total = stream(self.seed, 0, self.epoch), 0.0
-                adam.lr = lr * (1 - epoch / epochs) if decay else lr
-                for x in minibatches(X, batch_size, rng):
-                    x_noisy = x + self.noise * rng.standard_normal(x.shape) if self.noise else x
-                    loss, cache = self.loss_forward(x, x_noisy)
-                    if not np.isfinite(loss):
-                        raise FloatingPointError(f"the loss became infinite or NaN in epoch {self.epoch + 1}: lower lr")
-                    adam.step(self.theta, self.loss_backward(1.0, cache))
-                    total += len(x) * loss
-                history.append(float(total / len(X)))
-                self.epoch += 1
-        return history
-
     def encode(self, X):
         """Codes h of shape (N, K)."""
-        X = check_matrix("X", X, self.n_features).astype(np.float64)
-        h = mlp_forward(X, self.params, self.encoder, self.activation)[0]
+        h = mlp_forward(self.scaled(self.check_data(X)), self.params, self.encoder)[0]
         return sigmoid_forward(h)[0] if self.code == "sigmoid" else h
 
     def decode(self, H):
         """Reconstructions of shape (N, D) from codes."""
-        return mlp_forward(check_matrix("H", H, self.n_latent), self.params, self.decoder, self.activation)[0]
+        return mlp_forward(check_matrix("H", H, self.n_latent), self.params, self.decoder)[0]
 
     def reconstruction_error(self, X):
         """The mean squared distance of a datum to its reconstruction."""
-        return float(squared_error_forward(self.decode(self.encode(X)), np.asarray(X, dtype=np.float64))[0].mean())
+        return float(squared_error_forward(self.decode(self.encode(X)), self.scaled(X))[0].mean())
+
+
+def pairs(rng):
+    """Where to check the pairs of this page."""
+    normal, codes = rng.standard_normal((2, 3, 4)), rng.uniform(0.1, 0.9, (3, 4))
+    return {
+        "squared_error": (squared_error_forward, squared_error_backward, tuple(normal)),
+        "l1": (l1_forward, l1_backward, (normal[0],)),
+        "sparsity": (sparsity_forward, sparsity_backward, (codes,)),
+        "contractive": (contractive_forward, contractive_backward, (codes, rng.standard_normal((5, 4)))),
+    }
+
+
+def models(rng):
+    """Small auto-encoders, one of each kind."""
+    kinds = {
+        "linear": {}, "deep": {"hidden": (7, 6)}, "denoising": {"noise": 0.3}, "l1": {"penalty": "l1"},
+        "sparsity": {"code": "sigmoid", "penalty": "sparsity"}, "contractive": {"code": "sigmoid", "penalty": "contractive"},
+    }  # fmt: skip
+    X = rng.standard_normal((4, 5))
+    return {f"auto-encoder, {kind}": (AutoEncoder(5, 3, weight=0.7, **options), X, None) for kind, options in kinds.items()}

@@ -11,102 +11,23 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..bounds import decode_backward, decode_forward
+from ..bounds import (
+    decode_backward,
+    decode_forward,
+    divergence_backward,
+    divergence_forward,
+    draw_backward,
+    draw_forward,
+    log_px_backward,
+    log_px_forward,
+)
 from ..estimators import log_likelihood, standard_error
 from ..exact import GridPosterior
-from ..gaussian import (
-    kl_backward,
-    kl_forward,
-    reparameterize_backward,
-    reparameterize_forward,
-    sum_samples,
-)
 from ..optim import Adam
 from ..params import count, views
+from ..posteriors import POSTERIORS
 from ..support.machine import blas_threads
 from ..support.validation import check_choice, check_int
-
-# ---- a Gaussian with full covariance, by its Cholesky factor ------------------------------------------
-
-
-def cholesky_factor(log_diagonal, lower):
-    """L of shape (N, K, K): exp(log_diagonal) on the diagonal, the strictly lower part of `lower` below it."""
-    factor = np.tril(lower, -1)
-    i = np.arange(log_diagonal.shape[-1])
-    factor[..., i, i] = np.exp(log_diagonal)
-    return factor
-
-
-def _split_factor(dfactor, factor):
-    """From dL to (dlog_diagonal, dlower): through exp on the diagonal, nothing above it."""
-    dlog_diagonal = np.diagonal(dfactor * factor, axis1=-2, axis2=-1)
-    return dlog_diagonal, np.tril(dfactor, -1)
-
-
-def reparameterize_full_forward(mu, log_diagonal, lower, eps):
-    """z = mu + L eps,  L = cholesky_factor(log_diagonal, lower)                          [REPF.1]
-
-    Parameters
-    ----------
-    mu, log_diagonal : ndarrays of shape (N, K)
-    lower : ndarray of shape (N, K, K); only its part below the diagonal counts
-    eps : ndarray of shape (S, N, K)
-
-    Returns
-    -------
-    z : ndarray of shape (S, N, K)
-    cache : what `reparameterize_full_backward` needs
-    """
-    factor = cholesky_factor(log_diagonal, lower)
-    cache = factor, eps
-    return mu + np.einsum("nij,snj->sni", factor, eps), cache
-
-
-def reparameterize_full_backward(dz, cache):
-    """dmu = dz,  dL = dz eps' below and on the diagonal,  dlog_diagonal_j = dL_jj L_jj       [REPF.2]
-
-    dz has shape (S, N, K); the gradients have the shapes of mu, log_diagonal and lower.
-    """
-    factor, eps = cache
-    dmu = sum_samples(dz, factor.shape[:-1])
-    dfactor = np.einsum("sni,snj->nij", dz, eps)
-    return dmu, *_split_factor(dfactor, factor)
-
-
-def kl_full_forward(mu, log_diagonal, lower):
-    """KL(N(mu, L L') || N(0, I)) = 1/2 (sum_ij L_ij^2 + mu'mu - K) - sum_j log L_jj           [KLF.1]
-
-    Parameters
-    ----------
-    mu, log_diagonal : ndarrays of shape (N, K)
-    lower : ndarray of shape (N, K, K)
-
-    Returns
-    -------
-    kl : ndarray of shape (N,), in nats
-    cache : what `kl_full_backward` needs
-    """
-    factor = cholesky_factor(log_diagonal, lower)
-    cache = mu, factor
-    trace = (factor**2).sum((-2, -1))
-    return (trace + (mu * mu).sum(-1) - mu.shape[-1]) / 2 - log_diagonal.sum(-1), cache
-
-
-def kl_full_backward(dkl, cache):
-    """dmu = dkl mu,  dL = dkl L,  dlog_diagonal_j = dkl (L_jj^2 - 1)                          [KLF.2]
-
-    dkl has shape (N,); the gradients have the shapes of mu, log_diagonal and lower.
-    """
-    mu, factor = cache
-    dlog_diagonal, dlower = _split_factor(dkl[..., None, None] * factor, factor)
-    return dkl[..., None] * mu, dlog_diagonal - dkl[..., None], dlower
-
-
-FAMILIES = {
-    "diagonal": (reparameterize_forward, reparameterize_backward, kl_forward, kl_backward),
-    "full": (reparameterize_full_forward, reparameterize_full_backward, kl_full_forward, kl_full_backward),
-}
-
 
 # ---- fitting one q per datum ---------------------------------------------------------------------
 
@@ -118,13 +39,13 @@ class LocalPosterior:
     ----------
     vae : VAE
     X : ndarray of shape (N, D)
-    family : "diagonal" (mean field over the dimensions of z) or "full" (Cholesky factor)
+    family : str, a name in `tinyvae.posteriors.POSTERIORS`: "diagonal" (mean field) or "full" (Cholesky factor)
     start : "prior", or "encoder" for semi-amortised inference (arXiv:1802.02550)
     seed : int
 
     Attributes
     ----------
-    params : dict of arrays: mu, log_sigma; or mu, log_diagonal, lower
+    params : dict of arrays with a row for each datum: mu, log_sigma; or mu, log_diagonal, lower
 
     Examples
     --------
@@ -137,16 +58,16 @@ class LocalPosterior:
     """
 
     def __init__(self, vae, X, family="diagonal", start="prior", seed=0):
-        self.vae, check = vae.copy("float64"), check_choice("start", start, ("prior", "encoder"))
+        self.vae, start = vae.copy("float64"), check_choice("start", start, ("prior", "encoder"))
+        check_choice("family", family, POSTERIORS)
         self.x = self.vae.scaled(vae.check_data(X))
-        self.family = FAMILIES[check_choice("family", family, FAMILIES)]
-        N, K = len(self.x), vae.n_latent
-        spread = {"log_sigma": (N, K)} if family == "diagonal" else {"log_diagonal": (N, K), "lower": (N, K, K)}
-        self.shapes = {"mu": (N, K)} | spread
+        self.parts = self.vae.parts._replace(posterior=POSTERIORS[family])
+        self.shapes = {name: (len(self.x), *shape) for name, shape in self.parts.posterior.heads(vae.n_latent).items()}
         self.theta, self.seed, self.step = np.zeros(count(self.shapes)), seed, 0
-        if check == "encoder":
-            mu, log_sigma = self.vae.encode(X)
-            self.params["mu"][...], list(self.params.values())[1][...] = mu, log_sigma
+        if start == "encoder":
+            shared = None if family == vae.posterior else 2  # families share the mean and the log of the widths
+            for view, of_encoder in zip(list(self.params.values())[:shared], self.vae.encode(X)):
+                view[...] = of_encoder
 
     @property
     def params(self):
@@ -159,28 +80,24 @@ class LocalPosterior:
         Parameters
         ----------
         eps : ndarray of shape (S, N, K)
-        dparams : mapping of the names in `vae.params` to the arrays to write the decoder's gradient into, optional
+        dparams : Gradients to which those of the decoder are added, optional
 
         Returns
         -------
         elbo : ndarray of shape (N,), in nats
         dtheta : ndarray of the shape of `theta`, the gradient of the sum of the ELBOs
         """
-        sample_forward, sample_backward, kl_of, kl_back = self.family
-        q, vae = list(self.params.values()), self.vae
-        z, z_cache = sample_forward(*q, eps)
-        out, decoder_cache = decode_forward(z, vae.params, vae)
-        log_px, px_cache = vae.px.forward(out, self.x, *vae.own(vae.params))
-        kl, kl_cache = kl_of(*q)
+        q, params, parts = tuple(self.params.values()), self.vae.params, self.parts
+        z, z_cache = draw_forward(q, eps, params, parts.posterior)
+        out, decoder_cache = decode_forward(z, params, parts.decoder)
+        log_px, px_cache = log_px_forward(out, self.x, params, parts.likelihood)
+        kl, kl_cache = divergence_forward(q, z, params, parts)
 
-        dout = vae.px.backward(np.full_like(log_px, 1 / len(eps)), px_cache)
-        if vae.px.own == "log_eta":
-            dout, dlog_eta = dout
-            if dparams is not None:
-                dparams["likelihood.log_eta"][...] = dlog_eta
-        dz = decode_backward(dout, decoder_cache, dparams or vae.views(np.empty_like(vae.theta)))
-        from_z, from_kl = sample_backward(dz, z_cache), kl_back(-np.ones_like(kl), kl_cache)
-        return log_px.mean(0) - kl, np.concatenate([(a + b).ravel() for a, b in zip(from_z, from_kl)])
+        dq_kl, dz_kl = divergence_backward(-np.ones_like(kl), kl_cache, dparams, parts)
+        dout = log_px_backward(np.full_like(log_px, 1 / len(eps)), px_cache, dparams, parts.likelihood)
+        dz = decode_backward(dout, decoder_cache, dparams) + dz_kl
+        dq = draw_backward(dz, z_cache, dparams, parts.posterior)
+        return log_px.mean(0) - kl, np.concatenate([(d + d_kl).ravel() for d, d_kl in zip(dq, dq_kl)])
 
     def fit(self, steps=300, lr=0.05, n_samples=8):
         """Gradient ascent on the ELBO by Adam, with a step size that falls linearly to zero. Returns self."""
@@ -201,14 +118,15 @@ class LocalPosterior:
 
     def elbo_samples(self, n_samples, rng=0):
         """log p(x|z) - KL for every draw of z, of shape (n_samples, N)."""
-        rng, (sample_forward, _, kl_of, _), q = np.random.default_rng(rng), self.family, list(self.params.values())
-        own, parts = self.vae.own(self.vae.params), []
+        rng, q, params, parts = np.random.default_rng(rng), tuple(self.params.values()), self.vae.params, self.parts
+        samples = []
         with blas_threads(self.vae, len(self.x)):
             for _ in range(n_samples):
-                z, _ = sample_forward(*q, rng.standard_normal((1, *self.shapes["mu"])))
-                out, _ = decode_forward(z, self.vae.params, self.vae)
-                parts.append(self.vae.px.forward(out, self.x, *own)[0][0])
-        return np.array(parts) - kl_of(*q)[0]
+                z, _ = draw_forward(q, rng.standard_normal((1, *self.shapes["mu"])), params, parts.posterior)
+                out, _ = decode_forward(z, params, parts.decoder)
+                log_px, _ = log_px_forward(out, self.x, params, parts.likelihood)
+                samples.append(log_px[0] - divergence_forward(q, z, params, parts)[0])
+        return np.array(samples)
 
 
 # ---- where the bound is lost ---------------------------------------------------------------------
@@ -277,9 +195,9 @@ def two_step_learning(vae, X, *, epochs, steps=20, lr=0.05, decoder_lr=0.003, n_
         with blas_threads(vae, len(q.x)):
             for _ in range(steps):  # 1. fit q
                 inference.step(q.theta, -q.elbo_and_grad(q._noise(n_samples))[1])
-            dtheta = np.zeros_like(vae.theta)  # 2. update the decoder
-            elbo, _ = q.elbo_and_grad(q._noise(n_samples), vae.views(dtheta))
-            learning.step(vae.theta, -dtheta / len(q.x))
+            dparams = vae.gradients()  # 2. update the decoder
+            elbo, _ = q.elbo_and_grad(q._noise(n_samples), dparams)
+            learning.step(vae.theta, -dparams.flat() / len(q.x))
         history["neg_elbo"].append(-float(elbo.mean()))
         history["seconds"].append(time.perf_counter() - start)
     return q, history

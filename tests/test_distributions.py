@@ -1,0 +1,190 @@
+"""Layers 1 and 2 for priors and posteriors: densities that integrate to one, samplers that agree with them, KLs that meet their estimates."""
+
+import numpy as np
+import pytest
+
+from tinyvae import VAE, Adam, check_model, load_digits
+from tinyvae.bounds import (
+    divergence_backward,
+    divergence_forward,
+    draw_backward,
+    draw_forward,
+)
+from tinyvae.catalogue import pairs
+from tinyvae.exact import GridPosterior
+from tinyvae.posteriors import CLOSED_KL, POSTERIORS, Posterior
+from tinyvae.priors import PRIORS, Prior, standard
+from tinyvae.priors import get as get_prior
+
+AXIS = np.linspace(-9, 9, 361)
+GRID = np.stack([a.ravel() for a in np.meshgrid(AXIS, AXIS, indexing="ij")], axis=1)
+CELL = (AXIS[1] - AXIS[0]) ** 2
+
+
+def small(table):
+    return {name: record.sized(3) if record.sized else record for name, record in table.items()}
+
+
+def within(estimates, truth, errors=4.5):
+    return np.all(np.abs(estimates.mean(0) - truth) < errors * estimates.std(0, ddof=1) / np.sqrt(len(estimates)))
+
+
+def agrees_with_its_density(z, log_density):
+    """The density integrates to one, and the draws have its mean and its second moments."""
+    p = np.exp(log_density) * CELL
+    second = np.einsum("m,mi,mj->ij", p, GRID, GRID)
+    return abs(p.sum() - 1) < 1e-6 and within(z, p @ GRID) and within(np.einsum("ni,nj->nij", z, z), second)
+
+
+@pytest.mark.parametrize("name", PRIORS)
+def test_a_prior_is_a_density_and_its_sampler_draws_from_it(name):
+    record, rng = small(PRIORS)[name], np.random.default_rng(0)
+    own = [0.5 * rng.standard_normal(shape) for shape in record.shapes(2).values()]
+    z = record.sample(rng, (50_000, 2), np.float64, *own)
+    assert z.shape == (50_000, 2) and agrees_with_its_density(z, record.forward(GRID, *own)[0])
+    assert record.sample(rng, (4, 5, 2), np.float32, *[a.astype(np.float32) for a in own]).dtype == np.float32
+
+
+@pytest.mark.parametrize("name", POSTERIORS)
+def test_a_posterior_is_a_density_and_its_sampler_draws_from_it(name):
+    record, rng = POSTERIORS[name], np.random.default_rng(0)
+    q = [0.5 * rng.standard_normal((1, *shape)) for shape in record.heads(2).values()]
+    own = [0.5 * rng.standard_normal(shape) for shape in record.shapes(2).values()]
+    z, _ = record.sample_forward(*q, rng.standard_normal((50_000, 1, 2)), *own)
+    assert agrees_with_its_density(z[:, 0], record.forward(GRID[:, None], *q, *own)[0][:, 0])
+
+
+@pytest.mark.parametrize("families", CLOSED_KL, ids=" to ".join)
+def test_a_closed_kl_and_its_gradient_are_what_samples_estimate(families, monkeypatch):
+    """The same two numbers by the closed form and by log q - log p at 20,000 draws: divergence and its gradient by q."""
+    vae = VAE(5, 2, hidden=(), posterior=families[0], prior=families[1], dtype="float64")
+    rng = np.random.default_rng(0)
+    q = tuple(0.5 * rng.standard_normal((1, *shape)) for shape in vae.parts.posterior.heads(2).values())
+
+    def divergence(eps):
+        z, z_cache = draw_forward(q, eps, vae.params, vae.parts.posterior)
+        kl, cache = divergence_forward(q, z, vae.params, vae.parts)
+        dq, dz = divergence_backward(np.ones(1), cache, None, vae.parts)
+        through_z = draw_backward(np.zeros_like(z) + dz, z_cache, None, vae.parts.posterior)
+        return np.concatenate([kl, *(np.ravel(a + b) for a, b in zip(dq, through_z))])
+
+    exact = divergence(rng.standard_normal((1, 1, 2)))
+    monkeypatch.delitem(CLOSED_KL, families)
+    assert within(np.array([divergence(rng.standard_normal((10, 1, 2))) for _ in range(2000)]), exact)
+
+
+def test_the_default_kl_is_closed_and_that_of_a_mixture_is_estimated():
+    x, eps = np.ones((4, 5), np.float32), np.random.default_rng(0).standard_normal((2, 3, 4, 2))
+    for prior, same in (("standard", True), ("mixture:3", False)):
+        vae = VAE(5, 2, hidden=(), prior=prior)
+        vae.theta += 0.3
+        one, other = (vae.loss_forward((x, None), e)[0][1]["kl"] for e in eps)
+        assert np.array_equal(one, other) == same
+
+
+def test_the_standard_prior_is_a_mixture_of_one():
+    z = np.random.default_rng(0).standard_normal((3, 4, 2))
+    zero = np.zeros((1, 2))
+    assert np.allclose(get_prior("mixture:1").forward(z, np.zeros(1), zero, zero)[0], standard.standard_normal_forward(z)[0], atol=1e-12)
+
+
+@pytest.mark.parametrize("prior", ["standard", "mixture:3"])
+@pytest.mark.parametrize("posterior", POSTERIORS)
+def test_every_combination_learns_and_stays_below_log_p(posterior, prior):
+    """Binary digits: training raises the ELBO, and the grid's log p(x), under the prior that was learned, stays above it."""
+    X = (load_digits()[0][:300] > 0.5).astype(np.float32)
+    vae = VAE(64, 2, hidden=(20,), posterior=posterior, prior=prior)
+    start = vae.score(X)
+    vae.fit(X, epochs=30, optimizer=Adam(1e-2), progress=False)
+    log_px = GridPosterior(vae, n=401, width=25).log_evidence(X[:8])
+    elbo = vae.elbo(X[:8], n_samples=300)
+    assert vae.score(X) > start + 10 and np.all(elbo < log_px + 0.3) and elbo.mean() < log_px.mean()
+    assert abs(vae.log_likelihood(X[:8], 2000).mean() - log_px.mean()) < 0.05
+    assert vae.sample(5).shape == (5, 64) and vae.reconstruct(X[:3], rng=0).shape == (3, 64)
+    assert prior == "standard" or not np.allclose(vae.params["prior.logits"], 0), "the mixture's weights are learned"
+
+
+# ---- records with parameters of their own, as somebody else would write them ---------------------------------------
+
+
+def scaled_forward(mu, log_sigma, eps, log_scale):
+    """z = mu + scale sigma eps: one more width, shared by all data."""
+    s = np.exp(log_sigma + log_scale)
+    return mu + s * eps, (s, eps)
+
+
+def scaled_backward(dz, cache):
+    s, eps = cache
+    d = (dz * eps * s).sum(0)
+    return dz.sum(0), d, d.sum(0)
+
+
+def scaled_log_density_forward(z, mu, log_sigma, log_scale):
+    u = (z - mu) / np.exp(log_sigma + log_scale)
+    return -(u * u / 2 + log_sigma + log_scale + np.log(2 * np.pi) / 2).sum(-1), (u, log_sigma + log_scale)
+
+
+def scaled_log_density_backward(dlog_q, cache):
+    u, log_s = cache
+    dz, d = -dlog_q[..., None] * u / np.exp(log_s), (dlog_q[..., None] * (u * u - 1)).sum(0)
+    return dz, -dz.sum(0), d, d.sum(0)
+
+
+def shifted_forward(z, shift):
+    return standard.standard_normal_forward(z - shift)
+
+
+def shifted_backward(dlog_pz, cache):
+    dz = standard.standard_normal_backward(dlog_pz, cache)
+    return dz, -dz.reshape(-1, dz.shape[-1]).sum(0)
+
+
+def start_scale(rng, own):
+    own["log_scale"][...] = -1
+
+
+def test_a_new_prior_and_a_new_posterior_join_by_their_tables(monkeypatch):
+    """With parameters of their own and no closed KL: found by the model, the gradient checks and the loop."""
+    scaled = Posterior(
+        "scaled", scaled_forward, scaled_backward, scaled_log_density_forward, scaled_log_density_backward,
+        POSTERIORS["diagonal"].heads, ("log_scale",), lambda K: {"log_scale": (K,)}, start_scale,
+    )  # fmt: skip
+    shifted = Prior(
+        "shifted", shifted_forward, shifted_backward, lambda rng, shape, dtype, shift: rng.standard_normal(shape, dtype) + shift,
+        ("shift",), lambda K: {"shift": (K,)},
+    )  # fmt: skip
+    monkeypatch.setitem(POSTERIORS, "scaled", scaled)
+    monkeypatch.setitem(PRIORS, "shifted", shifted)
+    assert {"scaled", "scaled_log_density", "shifted"} <= set(pairs())
+    X = (load_digits()[0][:200] > 0.5).astype(np.float32)
+    for bound in ("elbo", "iwae"):
+        vae = VAE(64, 2, hidden=(5,), posterior="scaled", prior="shifted", bound=bound, n_samples=3)
+        assert np.array_equal(vae.params["posterior.log_scale"], [-1, -1]) and vae.params["prior.shift"].shape == (2,)
+        report = check_model(vae, X[:4])
+        assert report.ok and {"posterior.log_scale", "prior.shift"} <= {row.name for row in report.rows}
+        vae.fit(X, epochs=3, progress=False)
+        assert np.all(vae.params["posterior.log_scale"] != -1) and np.all(vae.params["prior.shift"] != 0)
+
+
+def test_a_gradient_that_a_record_forgets_is_found(monkeypatch):
+    """A mixture whose means get half of their gradient."""
+    forward, backward = PRIORS["mixture"].forward, PRIORS["mixture"].backward
+
+    def wrong(dlog_pz, cache):
+        dz, dlogits, dmu, dlog_sigma = backward(dlog_pz, cache)
+        return dz, dlogits, dmu / 2, dlog_sigma
+
+    monkeypatch.setitem(PRIORS, "mixture", PRIORS["mixture"]._replace(forward=forward, backward=wrong))
+    report = check_model(VAE(5, 2, hidden=(3,), prior="mixture"), np.random.default_rng(0).integers(0, 2, (4, 5)))
+    assert [row.name for row in report.rows if not row.ok] == ["prior.mu"]
+
+
+def test_unknown_records_are_refused():
+    for kind in ("prior", "posterior"):
+        with pytest.raises(ValueError, match=f"{kind} must be one of .*; got 'banana'"):
+            VAE(5, **{kind: "banana"})
+    with pytest.raises(ValueError, match="mixture needs at least 1 component"):
+        VAE(5, prior="mixture:0")
+    for odd in (None, 3, "mixture:", "mixture:-2", "standard:3"):
+        with pytest.raises(ValueError, match="prior must be one of standard, mixture, mixture:NUMBER"):
+            VAE(5, prior=odd)

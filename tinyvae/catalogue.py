@@ -1,0 +1,178 @@
+"""Every pair of the package with inputs to check it at: what `python -m tinyvae gradcheck` and the tests run.
+
+All sizes differ, so that a transposed gradient cannot pass; composites are checked as functions of
+the whole parameter vector. Likelihoods, priors, posteriors and the zoo are found in their tables.
+"""
+
+from functools import partial
+
+import numpy as np
+
+from . import bounds, iwae, layers, likelihoods, mlp, posteriors, priors, zoo
+from .gradcheck import over_theta
+from .vae import VAE
+
+N, D, K, C = 4, 6, 3, 5
+
+
+def pairs(seed=0, batch=(N,)):
+    """Every pair with inputs to check it at.
+
+    Parameters
+    ----------
+    seed : int
+    batch : tuple of int
+        Leading axes of the inputs of primitives, (N,) or more.
+
+    Returns
+    -------
+    dict of name -> (forward, backward, inputs)
+    """
+    rng = np.random.default_rng(seed)
+
+    def normal(*shape):
+        return rng.standard_normal((*batch, *shape))
+
+    table = {
+        "dense": (layers, (normal(D), rng.standard_normal((D, K)), rng.standard_normal(K))),
+        **{name: (layers, (normal(D),)) for name in ("tanh", "relu", "sigmoid", "softplus")},
+        "dropout": (layers, (normal(D), (rng.random((*batch, D)) < 0.7) / 0.7)),
+        "iwae_bound": (iwae, (rng.standard_normal((C, *batch)),)),
+    }
+    primitives = {
+        name: (getattr(room, name + "_forward"), getattr(room, name + "_backward"), inputs)
+        for name, (room, inputs) in table.items()
+    }
+    return primitives | _distributions(rng, batch) | _likelihoods(rng, batch) | _composites(rng) | zoo.pairs(rng)
+
+
+def _name(forward):
+    return forward.__name__.removesuffix("_forward")
+
+
+def _likelihoods(rng, batch):
+    """The pair of every likelihood in the table, at an example of its domain; those with sizes are small."""
+    found = {}
+    for name, record in likelihoods.LIKELIHOODS.items():
+        record = record.sized(C) if record.sized else record
+        outputs = (record.outputs,) if record.outputs > 1 else ()
+        own = (0.3,) if record.takes_eta else tuple(np.array(value) for value in record.start(0.3))
+        out, x = rng.standard_normal((*batch, D, *outputs)), record.example(rng, (*batch, D))
+        found[name] = record.forward, record.backward, (out, x, *own)
+    return found
+
+
+def _distributions(rng, batch):
+    """The pairs of every prior and posterior in the tables, and every KL that is known in closed form."""
+    found, own, q = {}, {}, {}
+    for name, record in priors.PRIORS.items():
+        record = record.sized(C) if record.sized else record
+        own[name] = [0.5 * rng.standard_normal(shape) for shape in record.shapes(K).values()]
+        found[_name(record.forward)] = record.forward, record.backward, (rng.standard_normal((2, *batch, K)), *own[name])
+    for name, record in posteriors.POSTERIORS.items():
+        q[name] = [0.5 * rng.standard_normal((*batch, *shape)) for shape in record.heads(K).values()]
+        mine = [0.5 * rng.standard_normal(shape) for shape in record.shapes(K).values()]
+        eps, z = rng.standard_normal((2, 2, *batch, K))
+        found[_name(record.sample_forward)] = record.sample_forward, record.sample_backward, (*q[name], eps, *mine)
+        found[_name(record.forward)] = record.forward, record.backward, (z, *q[name], *mine)
+    for (posterior, prior), (forward, backward) in posteriors.CLOSED_KL.items():
+        found[_name(forward)] = forward, backward, (*q[posterior], *own[prior])
+    return found
+
+
+def _composites(rng):
+    """Every composite of `mlp` and `bounds`, over the parameters of a VAE whose distributions have some of their own."""
+    vae = VAE(D, K, hidden=(8, 7), likelihood="gaussian_scalar", prior=f"mixture:{C}", dtype="float64", seed=1)
+    theta = vae.theta + 0.1 * rng.standard_normal(vae.theta.size)
+    jobs = _networks(rng, vae.parts) | _terms(rng, vae.parts) | _bounds(rng, vae.parts)
+    return {name: (*over_theta(forward, backward, vae.shapes), (theta, *inputs)) for name, (forward, backward, inputs) in jobs.items()}
+
+
+def _networks(rng, parts):
+    x, z = rng.random((N, D)), rng.standard_normal((2, N, K))
+    return {
+        "mlp": (lambda x, params: mlp.mlp_forward(x, params, parts.encoder), mlp.mlp_backward, (x,)),
+        "encode": (lambda x, params: bounds.encode_forward(x, params, parts.encoder), bounds.encode_backward, (x,)),
+        "decode": (lambda z, params: bounds.decode_forward(z, params, parts.decoder), bounds.decode_backward, (z,)),
+    }
+
+
+def _terms(rng, parts):
+    """What the bounds are sums of, as functions of q = (mu, log_sigma), of z, or of the decoder's output."""
+    x, out, (z, eps) = rng.random((N, D)), rng.standard_normal((2, N, D)), rng.standard_normal((2, 2, N, K))
+    mu, log_sigma = 0.5 * rng.standard_normal((2, N, K))
+
+    def of_q_and_z(forward, backward):
+        def flat_backward(dout, cache, dparams):
+            dq, dz = backward(dout, cache, dparams, parts)
+            return *dq, dz
+
+        return lambda mu, log_sigma, z, params: forward((mu, log_sigma), z, params, parts), flat_backward, (mu, log_sigma, z)
+
+    return {
+        "draw": (
+            lambda mu, log_sigma, params: bounds.draw_forward((mu, log_sigma), eps, params, parts.posterior),
+            partial(bounds.draw_backward, posterior=parts.posterior), (mu, log_sigma),
+        ),
+        "log_px": (
+            lambda out, params: bounds.log_px_forward(out, x, params, parts.likelihood),
+            partial(bounds.log_px_backward, likelihood=parts.likelihood), (out,),
+        ),
+        "log_pz": (
+            lambda z, params: bounds.log_pz_forward(z, params, parts.prior),
+            partial(bounds.log_pz_backward, prior=parts.prior), (z,),
+        ),
+        "log_ratio": of_q_and_z(bounds.log_ratio_forward, bounds.log_ratio_backward),
+        "divergence": of_q_and_z(bounds.divergence_forward, bounds.divergence_backward),
+    }  # fmt: skip
+
+
+def _bounds(rng, parts):
+    """The bounds and their terms, as functions of x; eps is noise."""
+    x, eps = rng.random((N, D)), rng.standard_normal((2, N, K))
+
+    def of_x(forward, backward, **weights):
+        return lambda x, params: forward(x, eps, params, parts, **weights), partial(backward, parts=parts, **weights), (x,)
+
+    def bound_alone(forward):
+        def bound_forward(*inputs, **weights):
+            (bound, _, _), cache = forward(*inputs, **weights)  # log p(x|z) and the KL, beside it, are for the record
+            return bound, cache
+
+        return bound_forward
+
+    return {
+        "elbo_terms": of_x(bounds.elbo_terms_forward, bounds.elbo_terms_backward),
+        "log_weight_terms": of_x(bounds.log_weight_terms_forward, bounds.log_weight_terms_backward),
+        "elbo": of_x(bound_alone(bounds.elbo_forward), bounds.elbo_backward, weights=(1, 0.7)),
+        "iwae": of_x(bound_alone(bounds.iwae_forward), bounds.iwae_backward),
+    }
+
+
+def models(seed=0, activations=("tanh",)):
+    """Small models with data of their domain, to check whole: dict of name -> (model, X, y or None).
+
+    A VAE of every likelihood, activation and bound; of every posterior under every prior; and the models of the zoo.
+    """
+    rng, found = np.random.default_rng(seed), {}
+    for likelihood, record in likelihoods.LIKELIHOODS.items():
+        likelihood, record = (f"{likelihood}:{C}", record.sized(C)) if record.sized else (likelihood, record)
+        for activation in activations:
+            for bound in bounds.BOUNDS:
+                name = f"{likelihood}, {activation}" + (f", {bound}" if bound != "elbo" else "")
+                options = {"likelihood": likelihood, "activation": activation, "bound": bound}
+                found[name] = _vae(rng, seed, **options), record.example(rng, (N, D)), None
+    for posterior in posteriors.POSTERIORS:
+        for prior, record in priors.PRIORS.items():
+            prior = f"{prior}:{C}" if record.sized else prior
+            for bound in bounds.BOUNDS:
+                name = f"{posterior} q under {prior}" + (f", {bound}" if bound != "elbo" else "")
+                found[name] = _vae(rng, seed, posterior=posterior, prior=prior, bound=bound), rng.integers(0, 2, (N, D)), None
+    return found | zoo.models(rng)
+
+
+def _vae(rng, seed, bound="elbo", **options):
+    beta, n_samples = (0.7, 2) if bound == "elbo" else (1, 5)
+    vae = VAE(D, K, hidden=(8, 7), eta=0.3, bound=bound, beta=beta, n_samples=n_samples, seed=seed, **options)
+    vae.theta += 0.1 * rng.standard_normal(vae.theta.size).astype(vae.dtype)  # biases off zero
+    return vae

@@ -1,0 +1,19 @@
+"""Training, for every model: the plain loop, checkpoints, and what a trained model is measured by."""
+
+from ..likelihoods.bernoulli import grey_floor
+from .checkpoints import load_checkpoint, save_checkpoint
+from .loop import VALIDATION, fit, minibatches, stream
+from .measures import active_units, independent_pixels, kl_by_dimension
+
+__all__ = [
+    "VALIDATION",
+    "active_units",
+    "fit",
+    "grey_floor",
+    "independent_pixels",
+    "kl_by_dimension",
+    "load_checkpoint",
+    "minibatches",
+    "save_checkpoint",
+    "stream",
+]

@@ -1,0 +1,78 @@
+"""Checkpoints: all that is needed to go on bit for bit after an epoch, as one file."""
+
+from pathlib import Path
+
+from ..support.storage import model_meta, read_npz, write_npz
+
+
+def save_checkpoint(path, model, optimizer, history, options, run=None):
+    """Write model, optimizer, schedule and history after an epoch as one file, whole."""
+    meta = model_meta(model) | {"history": history, "options": options}
+    if run is not None:
+        meta["run"] = run.settings()
+        meta["schedule"] = state_of(run.schedule)
+    state = {f"optimizer.{name}": array for name, array in (state_of(optimizer) or {}).items()}
+    write_npz(path, meta, {"theta": model.theta, **state})
+
+
+def state_of(thing):
+    """The state of an optimizer or a schedule, as a dict; None if it keeps none."""
+    return thing.state_dict() if hasattr(thing, "state_dict") else None
+
+
+def restore(thing, state):
+    """Give an optimizer or a schedule back the state that `state_of` found; None is no state."""
+    if state is not None and hasattr(thing, "load_state_dict"):
+        thing.load_state_dict(state)
+
+
+def load_checkpoint(path, model_class):
+    """What `save_checkpoint` kept: (model, optimizer state, history, options).
+
+    Raises
+    ------
+    OSError
+        If there is no such file.
+    ValueError
+        If it is damaged, holds a model of another class, or is no checkpoint.
+    """
+    return _read(path, model_class)[:4]
+
+
+def _read(path, model_class):
+    meta, arrays = read_npz(path)
+    model = model_class.from_arrays(path, meta, arrays)
+    state = {name.removeprefix("optimizer."): a for name, a in arrays.items() if name.startswith("optimizer.")}
+    history, options = meta.get("history"), meta.get("options")
+    if history is None or options is None:
+        raise ValueError(f"{path} is a model, not a checkpoint: it lacks the history and the options of a run")
+    whole = all(state[name].shape == model.theta.shape for name in state if name != "t")
+    if not whole or len(set(map(len, history.values()))) != 1:
+        raise ValueError(f"{path} is damaged: optimizer or history do not fit theta and epoch {model.epoch}; start again")
+    return model, state, history, options, meta
+
+
+def take_up(path, run, resume, columns):
+    """Put model, optimizer and schedule of a run to where its checkpoint left them, and return the history so far; or None."""
+    if path is None or not Path(path).is_file():
+        return None
+    if not resume:
+        raise FileExistsError(f"{path} is there already: add resume=True to go on from it, or choose another checkpoint")
+    model, state, history, _, meta = _read(path, type(run.model))
+    done, settings = len(history["epoch"]), run.settings()
+    old, new = {**model.config, **meta.get("run", settings)}, {**run.model.config, **settings}
+    changed = [name for name in new if old[name] != new[name]]
+    if changed:
+        was = ", ".join(f"{name} {old[name]}" for name in changed)
+        raise ValueError(f"the run in {path} was started with {was}: hand in the same, or choose another checkpoint")
+    if set(history) != set(columns):
+        raise ValueError(f"the run in {path} has a history of {', '.join(history)}: hand in validation data as it did")
+    if done > run.epochs:
+        raise ValueError(f"the run in {path} has had {done} epochs already, got epochs={run.epochs}: ask for more")
+    try:
+        restore(run.optimizer, state)
+    except KeyError as error:
+        raise ValueError(f"{path} lacks {error} of the optimizer's state: hand in the kind of optimizer that wrote it") from None
+    restore(run.schedule, meta.get("schedule"))
+    run.model.theta[...], run.model.epoch = model.theta, model.epoch
+    return history

@@ -1,0 +1,234 @@
+"""The plain training loop: minibatches, a step, an epoch, a run. It knows a model by the protocol of `tinyvae.Model` alone."""
+
+import time
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..data import binarize as draw_pixels
+from ..optim import Adam
+from ..support.machine import blas_threads, keep_freed_memory, progress_bar
+from ..support.validation import check_choice, check_int, check_labels
+from .checkpoints import restore, save_checkpoint, state_of, take_up
+
+TRAINING, VALIDATION = 0, 1  # purposes of random streams: one seed, no stream used twice
+
+
+def stream(seed, purpose, epoch=0):
+    """A generator of its own for every purpose and epoch: an epoch can be repeated without the ones before."""
+    return np.random.default_rng([seed, purpose, epoch])
+
+
+def minibatches(X, batch_size, rng):
+    """Rows of X in random order, `batch_size` at a time; the last batch may be smaller.
+
+    >>> [len(x) for x in minibatches(np.zeros((7, 2)), 3, np.random.default_rng(0))]
+    [3, 3, 1]
+    """
+    order = rng.permutation(len(X))
+    for start in range(0, len(X), batch_size):
+        yield X[order[start : start + batch_size]]
+
+
+class Run(NamedTuple):
+    """What stays the same from the first epoch of a run to its last."""
+
+    model: Any
+    data: tuple  # X, y or None
+    validation: tuple | None
+    epochs: int
+    batch_size: int
+    optimizer: Any
+    binarize: str | None
+    schedule: Any
+    decay: bool
+    seed: int
+
+    def settings(self):
+        """What a resumed run must have in common with the one that it goes on from."""
+        names = ("batch_size", "binarize", "decay", "seed") + ("epochs",) * self.decay
+        same = {name: getattr(self, name) for name in names}
+        return same | {"rows": len(self.data[0]), "optimizer": type(self.optimizer).__name__}
+
+
+def fit(
+    model, X, y=None, *, epochs, batch_size=100, optimizer=None, X_val=None, y_val=None, binarize=None, schedule=None,
+    decay=False, seed=None, progress=True, on_epoch=None, checkpoint=None, resume=False, options=None,
+):  # fmt: skip
+    """Train a model in place by minibatch gradient descent on its loss.
+
+    Parameters
+    ----------
+    model : Model
+    X : ndarray of shape (N, D)
+        Floats, or uint8 pixels 0 to 255, which are scaled a batch at a time.
+    y : ndarray of shape (N,), optional
+        For models that use labels; -1 where a label is unknown.
+    epochs : int
+        Epochs to add to those that the model has had.
+    batch_size : int
+    optimizer : SGD or Adam, optional
+        Adam(lr=0.001) unless given. Hand in the same one again to go on exactly.
+    X_val, y_val : data for the validation columns, optional; no decision depends on them.
+    binarize : None or "dynamic"
+        "dynamic" draws binary pixels anew each epoch, with the grey values as probabilities.
+        Validation pixels are drawn once.
+    schedule : callable, optional
+        Called at every step as schedule(t, terms), with t in epochs and the batch's mean terms; what it returns,
+        weights of terms by their names, goes to `loss_backward` unread. See `tinyvae.schedules`.
+    decay : bool
+        Let the learning rate fall linearly to zero over the epochs.
+    seed : int, optional
+        Seeds order, pixels and noise; the model's seed unless given.
+    progress : bool
+        Show a progress bar.
+    on_epoch : callable, optional
+        Called as on_epoch(model, history) after every epoch.
+    checkpoint : path, optional
+        A file that is written before the first epoch and after each: all that is needed to go on bit for bit.
+    resume : bool
+        Go on from the checkpoint, where there is one, until the whole run has had `epochs` epochs.
+    options : dict, optional
+        What else the checkpoint is to hold.
+
+    Returns
+    -------
+    history : dict of lists, one entry per epoch: epoch, loss (the mean over the epoch), every term of the model, in its unit,
+        the same terms of the validation data with val_ (only if X_val is given), seconds.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For bad data or options.
+    FileExistsError
+        If the checkpoint is there and `resume` is not set.
+    FloatingPointError
+        If the loss becomes infinite or NaN; model, optimizer and schedule are then as after the last good epoch.
+    """
+    seed = model.seed if seed is None else check_int("seed", seed, 0)
+    run = Run(
+        model, _checked(model, X, y, binarize), None if X_val is None else _checked(model, X_val, y_val, binarize, "_val"),
+        check_int("epochs", epochs, 0), check_int("batch_size", batch_size, 1),
+        Adam() if optimizer is None else optimizer, binarize, schedule, decay, seed,
+    )  # fmt: skip
+    _check_options(run)
+    columns = "epoch", "loss", *model.units, *(f"val_{name}" for name in model.units if X_val is not None), "seconds"
+    history = take_up(checkpoint, run, resume, columns) or {name: [] for name in columns}
+    keep_freed_memory()
+
+    def keep():
+        if checkpoint is not None:
+            save_checkpoint(checkpoint, model, run.optimizer, history, options or {}, run)
+
+    keep()
+    for row in _epochs(run, len(history["epoch"]), progress):
+        for name, column in history.items():
+            column.append(row[name])
+        keep()
+        if on_epoch is not None:
+            on_epoch(model, history)
+    return history
+
+
+def _epochs(run, done, progress):
+    """Train epoch after epoch and hand out a row of the history for each; an epoch that diverges leaves no trace."""
+    model, optimizer, lr = run.model, run.optimizer, getattr(run.optimizer, "lr", None)
+    n_batches, validation = -(-len(run.data[0]) // run.batch_size), run.validation
+    if run.binarize and validation:
+        validation = draw_pixels(validation[0], stream(run.seed, VALIDATION, 1)), validation[1]
+    with blas_threads(model, run.batch_size), progress_bar((run.epochs - done) * n_batches, progress) as bar:
+        for epoch in range(done, run.epochs):
+            start, good = time.perf_counter(), (model.theta.copy(), state_of(optimizer), state_of(run.schedule))
+            if run.decay:
+                optimizer.lr = lr * (1 - epoch / run.epochs)
+            try:
+                row = train_epoch(run, bar)
+            except FloatingPointError:
+                model.theta[...] = good[0]
+                restore(optimizer, good[1])
+                restore(run.schedule, good[2])
+                raise
+            finally:
+                if run.decay:
+                    optimizer.lr = lr
+            model.epoch += 1
+            if validation:
+                val = model.evaluate(*validation, rng=stream(run.seed, VALIDATION))
+                row |= {f"val_{name}": value for name, value in val.items()}
+            yield row | {"epoch": model.epoch, "seconds": time.perf_counter() - start}
+
+
+def train_epoch(run, bar):
+    """One pass over the data; the means of the loss and of every term, as a row of the history."""
+    model, (X, y), rng = run.model, run.data, stream(run.seed, TRAINING, run.model.epoch)
+    totals = dict.fromkeys(("loss", *model.units), 0.0)
+    for step, rows in enumerate(minibatches(np.arange(len(X)), run.batch_size, rng)):
+        x = draw_pixels(X[rows], rng) if run.binarize else X[rows]
+        batch = model.scaled(x), None if y is None else y[rows]
+        noise = model.draw_noise(rng, batch)
+        loss, terms = train_step(run, batch, noise, t=model.epoch + step * run.batch_size / len(X))
+        if step == 0:
+            _check_terms(model, terms, len(x))
+        totals["loss"] += len(x) * float(loss)
+        for name in model.units:
+            totals[name] += terms[name].sum(dtype=float)
+        bar.update()
+    with np.errstate(over="ignore", invalid="ignore"):  # the last step has not been tried yet
+        (loss, terms), _ = model.loss_forward(batch, noise)
+    _refuse_divergence(model, loss, terms)
+    return {name: float(total / len(X)) for name, total in totals.items()}
+
+
+def train_step(run, batch, noise, t):
+    """Forward, backward, one step of the optimizer; the loss and the terms, before the step."""
+    model = run.model
+    with np.errstate(over="ignore", invalid="ignore"):  # told below, once, with advice
+        (loss, terms), cache = model.loss_forward(batch, noise)
+        _refuse_divergence(model, loss, terms)
+        dtheta = model.loss_backward(1, cache, _scheduled(run.schedule, t, terms))
+        run.optimizer.step(model.theta, dtheta)
+    return loss, terms
+
+
+# ---- small print ---------------------------------------------------------------------------------
+
+
+def _scheduled(schedule, t, terms):
+    """The schedule's weights at this step, None without a schedule."""
+    if schedule is None:
+        return None
+    weights = schedule(t, {name: float(term.mean()) for name, term in terms.items()})
+    if weights is None:
+        raise TypeError("schedule returned None: it must return weights of terms by their names, as in {'kl': 0.5}")
+    return weights
+
+
+def _checked(model, X, y, binarize, suffix=""):
+    X = model.check_data(X, name="X" + suffix, binarize=binarize)
+    return X, check_labels(y, X, model.dtype, name="y" + suffix)
+
+
+def _check_options(run):
+    if run.binarize is not None:
+        check_choice("binarize", run.binarize, ("dynamic",))
+    if isinstance(run.optimizer, type) or not hasattr(run.optimizer, "step"):
+        raise TypeError(f"optimizer must be an Adam(...) or SGD(...), got {run.optimizer!r}")
+    if run.schedule is not None and not callable(run.schedule):
+        raise TypeError(f"schedule must be a function of (t, terms), as those of tinyvae.schedules; got {run.schedule!r}")
+
+
+def _check_terms(model, terms, n):
+    if set(terms) != set(model.units) or any(np.shape(term) != (n,) for term in terms.values()):
+        wanted = f"the terms in units, {', '.join(model.units) or 'none'}, each of shape ({n},)"
+        got = ", ".join(f"{name} {np.shape(term)}" for name, term in terms.items())
+        raise ValueError(f"loss_forward of {type(model).__name__} must report {wanted}; got {got or 'none'}")
+
+
+def _refuse_divergence(model, loss, terms):
+    if np.isfinite(loss):
+        return
+    which = [name for name, term in terms.items() if not np.isfinite(term).all()]
+    raise FloatingPointError(
+        f"{', '.join(which) or 'the loss'} became infinite or NaN in epoch {model.epoch + 1}: lower the learning rate, "
+        f"or standardise the data; the model is kept as it was after epoch {model.epoch}"
+    )
