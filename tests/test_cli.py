@@ -172,11 +172,20 @@ def test_data_from_a_file(tmp_path, capsys):
     assert main([*args, "--out", str(tmp_path / "p"), "--quiet"]) == 0
 
 
-@pytest.mark.parametrize("likelihood", ["categorical", "gaussian_scalar", "continuous_bernoulli"])
-def test_other_likelihoods_on_digits(tmp_path, likelihood):
+@pytest.mark.parametrize("likelihood", LIKELIHOODS)
+def test_every_likelihood_on_digits(tmp_path, likelihood):
     args = ["train", "--likelihood", likelihood, "--epochs", "1", "--hidden", "--out", str(tmp_path / "r"), "--quiet"]
     assert main(args) == 0
-    assert json.loads((tmp_path / "r" / "summary.json").read_text())["grey_floor"] is None
+    assert (json.loads((tmp_path / "r" / "summary.json").read_text())["grey_floor"] is None) == (LIKELIHOODS[likelihood].floor is None)
+
+
+@pytest.mark.parametrize("options", [["--prior", "mixture:3"], ["--posterior", "full", "--latent", "3"]], ids=" ".join)
+def test_other_priors_and_posteriors_on_digits(tmp_path, options):
+    """No manifold where the prior is not N(0, I), and no KL by dimension where it has no parts."""
+    assert main(["train", *QUICK, *options, "--out", str(tmp_path / "r"), "--quiet"]) == 0
+    assert {path.stem for path in (tmp_path / "r").glob("*.png")} == PICTURES - {"manifold", "kl_by_dimension"}
+    assert main(["evaluate", str(tmp_path / "r"), "--nll", "--samples", "20", "--rows", "10", "--json"]) == 0
+    assert main(["train", "--epochs", "4", "--resume", "--out", str(tmp_path / "r"), "--quiet"]) == 0
 
 
 @pytest.mark.parametrize(
