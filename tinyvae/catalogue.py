@@ -28,7 +28,7 @@ def pairs(seed=0, batch=(N,)):
     -------
     dict of name -> (forward, backward, inputs)
     """
-    rng = np.random.default_rng(seed)
+    rng = _stream(seed, "layers")
 
     def normal(*shape):
         return rng.standard_normal((*batch, *shape))
@@ -43,18 +43,24 @@ def pairs(seed=0, batch=(N,)):
         name: (getattr(room, name + "_forward"), getattr(room, name + "_backward"), inputs)
         for name, (room, inputs) in table.items()
     }
-    return primitives | _distributions(rng, batch) | _likelihoods(rng, batch) | _composites(rng) | zoo.pairs(rng)
+    found = primitives | _distributions(seed, batch) | _likelihoods(seed, batch)
+    return found | _composites(_stream(seed, "composites")) | zoo.pairs(seed)
+
+
+def _stream(seed, name):
+    """A generator of its own for every name: what joins the tables does not change the inputs of the others."""
+    return np.random.default_rng([seed, *name.encode()])
 
 
 def _name(forward):
     return forward.__name__.removesuffix("_forward")
 
 
-def _likelihoods(rng, batch):
+def _likelihoods(seed, batch):
     """The pair of every likelihood in the table, at an example of its domain; those with sizes are small."""
     found = {}
     for name, record in likelihoods.LIKELIHOODS.items():
-        record = record.sized(C) if record.sized else record
+        rng, record = _stream(seed, name), record.sized(C) if record.sized else record
         outputs = (record.outputs,) if record.outputs > 1 else ()
         own = (0.3,) if record.takes_eta else tuple(np.array(value) for value in record.start(0.3))
         out, x = rng.standard_normal((*batch, D, *outputs)), record.example(rng, (*batch, D))
@@ -62,14 +68,15 @@ def _likelihoods(rng, batch):
     return found
 
 
-def _distributions(rng, batch):
+def _distributions(seed, batch):
     """The pairs of every prior and posterior in the tables, and every KL that is known in closed form."""
     found, own, q = {}, {}, {}
     for name, record in priors.PRIORS.items():
-        record = record.sized(C) if record.sized else record
+        rng, record = _stream(seed, name), record.sized(C) if record.sized else record
         own[name] = [0.5 * rng.standard_normal(shape) for shape in record.shapes(K).values()]
         found[_name(record.forward)] = record.forward, record.backward, (rng.standard_normal((2, *batch, K)), *own[name])
     for name, record in posteriors.POSTERIORS.items():
+        rng = _stream(seed, name)
         q[name] = [0.5 * rng.standard_normal((*batch, *shape)) for shape in record.heads(K).values()]
         mine = [0.5 * rng.standard_normal(shape) for shape in record.shapes(K).values()]
         eps, z = rng.standard_normal((2, 2, *batch, K))
@@ -154,21 +161,23 @@ def models(seed=0, activations=("tanh",)):
 
     A VAE of every likelihood, activation and bound; of every posterior under every prior; and the models of the zoo.
     """
-    rng, found = np.random.default_rng(seed), {}
+    found = {}
     for likelihood, record in likelihoods.LIKELIHOODS.items():
         likelihood, record = (f"{likelihood}:{C}", record.sized(C)) if record.sized else (likelihood, record)
         for activation in activations:
             for bound in bounds.BOUNDS:
                 name = f"{likelihood}, {activation}" + (f", {bound}" if bound != "elbo" else "")
                 options = {"likelihood": likelihood, "activation": activation, "bound": bound}
+                rng = _stream(seed, name)
                 found[name] = _vae(rng, seed, **options), record.example(rng, (N, D)), None
     for posterior in posteriors.POSTERIORS:
         for prior, record in priors.PRIORS.items():
             prior = f"{prior}:{C}" if record.sized else prior
             for bound in bounds.BOUNDS:
                 name = f"{posterior} q under {prior}" + (f", {bound}" if bound != "elbo" else "")
+                rng = _stream(seed, name)
                 found[name] = _vae(rng, seed, posterior=posterior, prior=prior, bound=bound), rng.integers(0, 2, (N, D)), None
-    return found | zoo.models(rng)
+    return found | zoo.models(seed)
 
 
 def _vae(rng, seed, bound="elbo", **options):
