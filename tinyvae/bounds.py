@@ -5,6 +5,7 @@ The composites read their weights from a mapping of names to arrays (`params`) a
 the same names (`dparams`). What varies from model to model, the two networks and the three distributions, they take as `tinyvae.Parts`.
 """
 
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -21,13 +22,13 @@ def encode_forward(x, params, encoder):
     """
     y, mlp_cache = mlp_forward(x, params, encoder)
     cache = mlp_cache, encoder
-    return encoder.cut(y), cache
+    return cut(y, encoder.heads), cache
 
 
 def encode_backward(dheads, cache, dparams):
     """Adds the encoder's gradients, given dheads = (dmu, dlog_sigma), each (N, K)       [ENC.2]"""
     mlp_cache, encoder = cache
-    mlp_backward(encoder.join(dheads), mlp_cache, dparams, need_dx=False)
+    mlp_backward(join(dheads, encoder.heads), mlp_cache, dparams, need_dx=False)
 
 
 def decode_forward(z, params, decoder):
@@ -36,7 +37,7 @@ def decode_forward(z, params, decoder):
     z has shape (..., K), out (..., D), or (..., D, outputs) if the likelihood wants several per pixel.
     """
     y, mlp_cache = mlp_forward(z, params, decoder)
-    (out,) = decoder.cut(y)
+    (out,) = cut(y, decoder.heads)
     cache = mlp_cache, decoder
     return out, cache
 
@@ -44,7 +45,22 @@ def decode_forward(z, params, decoder):
 def decode_backward(dout, cache, dparams):
     """Adds the decoder's gradients (none if dparams is None) and returns dz, of shape (..., K)   [DEC.2]"""
     mlp_cache, decoder = cache
-    return mlp_backward(decoder.join((dout,)), mlp_cache, dparams)
+    return mlp_backward(join([dout], decoder.heads), mlp_cache, dparams)
+
+
+def cut(y, heads):
+    """A network's outputs, of shape (..., O), as a tuple of arrays of the heads' shapes, each (..., *shape)."""
+    parts, stop = [], 0
+    for shape in heads:
+        start, stop = stop, stop + math.prod(shape)
+        parts.append(y[..., start:stop].reshape(*y.shape[:-1], *shape))
+    return tuple(parts)
+
+
+def join(parts, heads):
+    """The opposite of `cut`; a single head is not copied."""
+    flat = [part.reshape(*part.shape[: part.ndim - len(shape)], -1) for part, shape in zip(parts, heads)]
+    return np.concatenate(flat, axis=-1) if len(flat) > 1 else flat[0]
 
 
 # ---- the ELBO --------------------------------------------------------------------------------------

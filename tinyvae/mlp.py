@@ -4,10 +4,7 @@
 of its own. It reads its weights from a mapping of names to arrays and adds their gradients to a mapping of the same names.
 """
 
-import math
 from typing import NamedTuple
-
-import numpy as np
 
 from . import layers
 from .params import glorot_uniform, he_normal
@@ -49,16 +46,6 @@ class Network(NamedTuple):
             shapes[name + ".W"] = (n_in, n_out)
             shapes[name + ".b"] = (n_out,)
         return shapes
-
-
-    def cut(self, y):
-        """The outputs, of shape (..., O), as a tuple of arrays of the heads' shapes, each (..., *shape)."""
-        stops = np.cumsum([math.prod(shape) for shape in self.heads])[:-1]
-        return tuple(part.reshape(*y.shape[:-1], *shape) for part, shape in zip(np.split(y, stops, axis=-1), self.heads))
-
-    def join(self, heads):
-        """The opposite of `cut`."""
-        return np.concatenate([head.reshape(*head.shape[: head.ndim - len(shape)], -1) for head, shape in zip(heads, self.heads)], axis=-1)
 
 
 def mlp_init(rng, params, network):

@@ -20,7 +20,6 @@ from .mlp import ACTIVATIONS
 from .model import CHUNK, Model
 from .parts import assemble, init_parts
 from .support.validation import (
-    check_batch,
     check_choice,
     check_int,
     check_matrix,
@@ -123,8 +122,7 @@ class VAE(Model):
         In nats per datum, and deterministic in its arguments: all noise is in eps, of shape (N, K),
         or (L, N, K) for L samples per datum. The terms are neg_elbo = reconstruction + kl, reconstruction = -log p(x|z), kl.
         """
-        x, _ = check_batch(batch, self.dtype)
-        eps = _check_eps(self, noise, len(x))
+        x, eps = _checked(self, batch, noise)
         (bound, log_px, kl), cache = BOUNDS[self.bound].forward(x, eps, self.params, self.parts, (1, self.beta))
         terms = {"neg_elbo": kl - log_px, "reconstruction": -log_px, "kl": kl}
         return (-np.mean(bound), terms), (cache, bound)
@@ -254,12 +252,18 @@ def _noise(vae, rng, *shape):
     return rng.standard_normal((*shape, vae.n_latent), dtype=vae.dtype)
 
 
-def _check_eps(vae, eps, n):
-    eps = np.asarray(eps, vae.dtype)
-    if eps.ndim not in (2, 3) or eps.shape[-2:] != (n, vae.n_latent) or len(eps) == 0:
-        wanted = f"({n}, {vae.n_latent}) or (L, {n}, {vae.n_latent})"
+def _checked(vae, batch, eps):
+    """x of a batch (x, y), in the model's dtype, and eps of shape (L, N, K); in passing, for the data are checked at the door."""
+    if not (isinstance(batch, tuple) and len(batch) == 2 and getattr(batch[0], "dtype", None) == vae.dtype):
+        raise TypeError(
+            f"batch must be a tuple (x, y), or (x, None) without labels, with x in {vae.dtype}: take x = vae.scaled(X), "
+            f"or loss_and_grad(X, eps), which checks and scales"
+        )
+    x, eps = batch[0], np.asarray(eps, vae.dtype)
+    if eps.ndim not in (2, 3) or eps.shape[-2:] != (len(x), vae.n_latent) or len(eps) == 0:
+        wanted = f"({len(x)}, {vae.n_latent}) or (L, {len(x)}, {vae.n_latent})"
         raise ValueError(f"eps must have shape {wanted}, got {eps.shape}: draw it with rng.standard_normal")
-    return eps.reshape(-1, n, vae.n_latent)
+    return x, eps.reshape(-1, len(x), vae.n_latent)
 
 
 def _is_pixels(vae, X):

@@ -117,7 +117,7 @@ assert error < 1e-12
 # The network has two heads side by side in one layer, **[ENC.1]**, and the backward pass joins their two gradients again, **[ENC.2]**:
 # $$(\mu, \log\sigma) = h\,W + b,\ \ W = [\,W_\mu\ |\ W_\sigma\,] \qquad\Longrightarrow\qquad
 # \bar W = h^\top\,[\,\bar\mu\ |\ \overline{\log\sigma}\,],\quad \bar b = \textstyle\sum_n\,[\,\bar\mu_n\ |\ \overline{\log\sigma}_n\,].$$
-# In the code `encoder` is the network; `encoder.cut` cuts its outputs into the two heads, `encoder.join` puts their gradients side by side again.
+# In the code `encoder` is the network; `cut` cuts its outputs into the two heads, `join` puts their gradients side by side again.
 # `dparams` is a `Gradients`: arrays by the names of the weights, zero until a backward pass adds to them.
 
 # %%
@@ -171,7 +171,7 @@ assert np.abs([mean_z, std_z]).max() < 4
 # the means are their sigmoid. **[DEC.1]** is the network, **[DEC.2]** its backward pass, which also returns $\bar z$: the road back to the encoder.
 # $$\text{out} = f_\theta(z) \in \mathbb{R}^{D}, \qquad \mathbb{E}[x|z] = \mathrm{sigmoid}(\text{out}) \in (0, 1)^D, \qquad
 # \bar z = \Big(\frac{\partial\,\text{out}}{\partial z}\Big)^{\!\top} \overline{\text{out}} .$$
-# (`decoder.cut` gives the output the shape of the decoder's one head: here $(D,)$ for each $z$.)
+# (`cut` gives the output the shape of the decoder's one head: here $(D,)$ for each $z$.)
 
 # %%
 show(decode_forward, decode_backward)

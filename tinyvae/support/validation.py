@@ -81,16 +81,6 @@ def check_labels(y, X, dtype="float64", name="y"):
     return y.astype(dtype)
 
 
-def check_batch(batch, dtype):
-    """The batch (x, y or None) that a loss takes, x in the model's dtype; checked in passing, for the data are checked at the door."""
-    if not (isinstance(batch, tuple) and len(batch) == 2):
-        raise TypeError(f"batch must be a tuple (x, y), or (x, None) without labels; got {type(batch).__name__}")
-    if getattr(batch[0], "dtype", None) != dtype:
-        got = getattr(batch[0], "dtype", type(batch[0]).__name__)
-        raise TypeError(f"x must be {dtype}, as the model computes, got {got}: take model.scaled(X), or loss_and_grad, which checks and scales")
-    return batch
-
-
 def check_matrix(name, X, n_columns=None):
     """X as an ndarray of shape (N, n_columns) of finite real numbers; neither copied nor scaled. None: any number of columns.
 

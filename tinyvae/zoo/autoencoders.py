@@ -12,7 +12,6 @@ from ..layers import sigmoid_backward, sigmoid_forward
 from ..mlp import ACTIVATIONS, Network, mlp_backward, mlp_forward, mlp_init
 from ..model import Model
 from ..support.validation import (
-    check_batch,
     check_choice,
     check_int,
     check_matrix,
@@ -155,7 +154,7 @@ class AutoEncoder(Model):
 
     def loss_forward(self, batch, noise):
         """Mean over the batch of squared error + weight x penalty; the code is that of x + noise, of shape (N, D)."""
-        x, _ = check_batch(batch, self.dtype)
+        x, _ = batch
         if noise is not None and np.shape(noise) != x.shape:
             raise ValueError(f"noise must have the shape of x, {x.shape}, got {np.shape(noise)}: it is what is added to the input")
         x_noisy = x if noise is None else x + noise
