@@ -40,6 +40,7 @@ TABLE = (
     "categorical",
     "laplace",
     "continuous_bernoulli",
+    "poisson",
 )
 LIKELIHOODS = {name: import_module(f"{__name__}.{name}").RECORD for name in TABLE}  # from the file of that name
 
