@@ -41,6 +41,7 @@ TABLE = (
     "laplace",
     "continuous_bernoulli",
     "poisson",
+    "negative_binomial",
 )
 LIKELIHOODS = {name: import_module(f"{__name__}.{name}").RECORD for name in TABLE}  # from the file of that name
 
