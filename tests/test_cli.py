@@ -3,26 +3,19 @@
 import csv
 import json
 import os
-import re
 import shutil
 import signal
 import subprocess
 import sys
-import textwrap
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tinyvae import VAE, catalogue
+from tinyvae import VAE
 from tinyvae.__main__ import main
-from tinyvae.app import commands
-from tinyvae.bounds import BOUNDS
 from tinyvae.likelihoods import LIKELIHOODS
-from tinyvae.mlp import ACTIVATIONS
 
-README = Path(__file__).parent.parent / "README.md"
 QUICK = ["--hidden", "12", "--epochs", "3"]
 PICTURES = {"learning_curves", "reconstructions", "samples", "latent", "manifold", "kl_by_dimension"}
 
@@ -265,63 +258,3 @@ def test_divergence_keeps_the_last_checkpoint(tmp_path):
     args = ["train", "--likelihood", "gaussian", "--eta", ".001", "--optimizer", "sgd", "--lr", "9", "--quiet"]
     assert main([*args, "--out", str(tmp_path)]) == 1
     assert np.isfinite(load_checkpoint(tmp_path / "checkpoint.npz", VAE)[0].theta).all()
-
-
-def test_gradcheck_by_name_and_its_exit_status(monkeypatch, capsys):
-    assert main(["gradcheck", "kl", "laplace"]) == 0
-    text = capsys.readouterr().out
-    assert "kl" in text and "model: laplace, relu" in text and "dense" not in text and "WRONG" not in text
-    pairs = catalogue.pairs
-
-    def broken(*args):
-        forward, backward, inputs = pairs()["kl"]
-        return {"kl": (forward, lambda d, c: (backward(d, c)[0], 2 * backward(d, c)[1]), inputs)}
-
-    monkeypatch.setattr(catalogue, "pairs", broken)
-    assert main(["gradcheck", "kl"]) == 1
-    assert "WRONG" in capsys.readouterr().out
-
-
-def test_gradcheck_without_a_name_checks_every_pair_and_every_model(monkeypatch, capsys):
-    few = catalogue.models()
-    monkeypatch.setattr(catalogue, "models", lambda **options: few)
-    assert main(["gradcheck"]) == 0
-    lines = capsys.readouterr().out.splitlines()[1:]
-    assert [line[:42].strip() for line in lines] == [*catalogue.pairs(), *(f"model: {name}" for name in few)]
-    assert all(line.endswith(" ok") for line in lines)
-
-
-@pytest.mark.slow
-def test_gradcheck_all(capsys):
-    assert main(["gradcheck"]) == 0
-    lines = capsys.readouterr().out.splitlines()[1:]
-    assert len(lines) == len(catalogue.pairs()) + len(catalogue.models(activations=ACTIVATIONS))
-    assert len(catalogue.models(activations=ACTIVATIONS)) >= len(LIKELIHOODS) * len(ACTIVATIONS) * len(BOUNDS)
-    assert all(line.endswith(" ok") for line in lines)
-
-
-def test_bench_prints_ratios(monkeypatch, capsys):
-    from tinyvae.app import bench
-
-    monkeypatch.setattr(bench, "ARCHITECTURES", ((20, (9,), 3),))
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    measured = bench.bench(rounds=3, steps=2)
-    assert measured[0]["sizes"] == "20-9-3" and measured[0]["products_ratio"] > 1
-    monkeypatch.setattr(bench, "bench", lambda: measured)
-    assert commands.bench() == 0 and "times its bare matrix products" in capsys.readouterr().out
-
-
-def test_the_readmes_python_runs_as_printed():
-    """Every Python block runs, and the report that the README shows is the one that comes out."""
-    text = README.read_text(encoding="utf-8")
-    blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
-    score, report = (
-        subprocess.run([sys.executable, "-c", block], capture_output=True, text=True, check=True).stdout for block in blocks[:2]
-    )
-    assert -26.5 < float(score) < -25
-    assert textwrap.indent(report, "    ") in text
-
-
-def test_the_readmes_two_commands():
-    commands_ = [line.strip() for line in README.read_text(encoding="utf-8").splitlines() if "pip install" in line]
-    assert commands_ == ["pip install -e . && python -m tinyvae train", 'pip install -e ".[test]" && python -m pytest']

@@ -1,0 +1,119 @@
+"""Layer 4, the protocol: any model is resumed bit for bit, copied, pickled, saved and loaded."""
+
+import pickle
+
+import numpy as np
+import pytest
+from siamese import FILES, Siamese, X, Y, fit
+
+from tinyvae import SGD, VAE, Adam, catalogue, schedules
+from tinyvae.train import load_checkpoint
+from tinyvae.zoo.autoencoders import AutoEncoder
+
+MODELS = catalogue.models()
+
+# ---- checkpoints ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("decay", [False, True])
+@pytest.mark.parametrize("make", [lambda: Adam(1e-2), lambda: SGD(1e-2, momentum=0.9)], ids=["adam", "sgd"])
+def test_resuming_is_going_on_bit_for_bit(tmp_path, make, decay):
+    whole, first, then = Siamese(), Siamese(), Siamese(seed=0)
+    options = {"X_val": X[:9], "y_val": Y[:9], "decay": decay}
+    history = fit(whole, 6, optimizer=make(), checkpoint=tmp_path / "whole.npz", **options)
+
+    def interrupt(model, history):
+        if model.epoch == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fit(first, 6, optimizer=make(), checkpoint=tmp_path / "c.npz", on_epoch=interrupt, **options)
+    again = fit(then, 6, optimizer=make(), checkpoint=tmp_path / "c.npz", resume=True, **options)
+    assert np.array_equal(then.theta, whole.theta) and then.epoch == 6
+    assert {n: c for n, c in again.items() if n != "seconds"} == {n: c for n, c in history.items() if n != "seconds"}
+    assert np.array_equal(Siamese.load(tmp_path / "c.npz").theta, whole.theta), "a checkpoint is a model's file too"
+
+
+def test_a_schedule_with_a_state_is_resumed(tmp_path):
+    binary = (np.random.default_rng(0).random((60, 6)) < 0.4).astype(np.float32)
+
+    def run(epochs, constraint, path, **options):
+        vae = VAE(6, 2, hidden=(5,))
+        vae.fit(binary, epochs=epochs, schedule=constraint, checkpoint=path, progress=False, **options)
+        return vae, constraint
+
+    whole, one = run(4, schedules.Constraint(3.0), tmp_path / "whole.npz")
+    run(2, schedules.Constraint(3.0), tmp_path / "c.npz")
+    parts, two = run(4, schedules.Constraint(3.0), tmp_path / "c.npz", resume=True)
+    assert np.array_equal(whole.theta, parts.theta) and one.multiplier == two.multiplier != 1
+
+
+def test_a_run_that_is_another_is_not_resumed(tmp_path):
+    path = tmp_path / "c.npz"
+    fit(Siamese(), 2, checkpoint=path)
+    before = path.read_bytes()
+    with pytest.raises(FileExistsError, match="resume=True"):
+        fit(Siamese(), 2, checkpoint=path)
+    for model, options, message in [
+        (Siamese(pull=0.1), {}, "was started with pull 0.5"),
+        (Siamese(), {"batch_size": 9}, "was started with batch_size 7"),
+        (Siamese(), {"seed": 5}, "was started with seed 0"),
+        (Siamese(), {"epochs": 1}, "has had 2 epochs already"),
+        (Siamese(), {"optimizer": SGD()}, "was started with optimizer Adam"),
+        (Siamese(), {"X_val": X}, "hand in validation data as it did"),
+        (AutoEncoder(3, 2), {}, "holds a Siamese, not a AutoEncoder"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            fit(model, options.pop("epochs", 3), checkpoint=path, resume=True, **options)
+        assert path.read_bytes() == before
+    fresh = Siamese()
+    fit(fresh, 1, checkpoint=tmp_path / "new.npz", resume=True)
+    assert fresh.epoch == 1, "without a file a run starts from the beginning"
+
+
+# ---- copies and files ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_every_model_is_saved_loaded_copied_and_pickled(name, tmp_path):
+    model, X, y = MODELS[name]
+    model.save(tmp_path / "m.npz")
+    for twin in (type(model).load(tmp_path / "m.npz"), model.copy(), pickle.loads(pickle.dumps(model))):
+        assert type(twin) is type(model) and np.array_equal(twin.theta, model.theta) and twin.theta is not model.theta
+        assert twin.config == model.config and twin.epoch == model.epoch and twin.evaluate(X, y) == model.evaluate(X, y)
+    assert model.copy("float64").theta.dtype == np.float64 and model.copy("float64").config["dtype"] == "float64"
+
+
+def test_a_file_is_loaded_by_its_own_class(tmp_path):
+    Siamese(hidden=6).save(tmp_path / "s.npz")
+    with pytest.raises(ValueError, match="holds a Siamese, not a VAE"):
+        VAE.load(tmp_path / "s.npz")
+    VAE(4, 1, hidden=(3,)).save(tmp_path / "v.npz")
+    assert type("MyVAE", (VAE,), {}).load(tmp_path / "v.npz").n_features == 4, "a class derived from the file's may read it"
+
+
+def test_a_constructor_that_files_cannot_hold_is_named():
+    class Loose(Siamese):
+        def __init__(self, **options):
+            super().__init__(**options)
+
+    class Forgetful(Siamese):
+        def __init__(self, depth=2):
+            super().__init__()
+
+    with pytest.raises(TypeError, match="Loose must name all its arguments"):
+        Loose().save("nowhere.npz")
+    with pytest.raises(TypeError, match="Forgetful must keep its argument depth as an attribute"):
+        Forgetful().save("nowhere.npz")
+
+
+def test_files_of_format_1_are_read_and_resumed():
+    """Written by version 0.1: its figures come out, and training goes on where it would have gone."""
+    data = np.random.default_rng(0).random((40, 6)).astype(np.float32)
+    vae = VAE.load(FILES / "model_format_1.npz")
+    assert vae.epoch == 2 and np.isclose(vae.evaluate(data)["neg_elbo"], 14.894528173562138, rtol=1e-6)
+    vae, state, history, _ = load_checkpoint(FILES / "checkpoint_format_1.npz", VAE)
+    adam = Adam(0.01)
+    adam.load_state_dict(state)
+    vae.fit(data, epochs=1, optimizer=adam, progress=False)
+    assert len(history["epoch"]) == 2 and np.isclose(vae.evaluate(data)["neg_elbo"], 13.382153836125509, rtol=1e-5)

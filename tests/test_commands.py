@@ -1,0 +1,54 @@
+"""Layer 4, the command line beside training: gradcheck and bench."""
+
+import pytest
+
+from tinyvae import catalogue
+from tinyvae.__main__ import main
+from tinyvae.app import commands
+from tinyvae.bounds import BOUNDS
+from tinyvae.likelihoods import LIKELIHOODS
+from tinyvae.mlp import ACTIVATIONS
+
+
+def test_gradcheck_by_name_and_its_exit_status(monkeypatch, capsys):
+    assert main(["gradcheck", "kl", "laplace"]) == 0
+    text = capsys.readouterr().out
+    assert "kl" in text and "model: laplace, relu" in text and "dense" not in text and "WRONG" not in text
+    pairs = catalogue.pairs
+
+    def broken(*args):
+        forward, backward, inputs = pairs()["kl"]
+        return {"kl": (forward, lambda d, c: (backward(d, c)[0], 2 * backward(d, c)[1]), inputs)}
+
+    monkeypatch.setattr(catalogue, "pairs", broken)
+    assert main(["gradcheck", "kl"]) == 1
+    assert "WRONG" in capsys.readouterr().out
+
+
+def test_gradcheck_without_a_name_checks_every_pair_and_every_model(monkeypatch, capsys):
+    few = catalogue.models()
+    monkeypatch.setattr(catalogue, "models", lambda **options: few)
+    assert main(["gradcheck"]) == 0
+    lines = capsys.readouterr().out.splitlines()[1:]
+    assert [line[:42].strip() for line in lines] == [*catalogue.pairs(), *(f"model: {name}" for name in few)]
+    assert all(line.endswith(" ok") for line in lines)
+
+
+@pytest.mark.slow
+def test_gradcheck_all(capsys):
+    assert main(["gradcheck"]) == 0
+    lines = capsys.readouterr().out.splitlines()[1:]
+    assert len(lines) == len(catalogue.pairs()) + len(catalogue.models(activations=ACTIVATIONS))
+    assert len(catalogue.models(activations=ACTIVATIONS)) >= len(LIKELIHOODS) * len(ACTIVATIONS) * len(BOUNDS)
+    assert all(line.endswith(" ok") for line in lines)
+
+
+def test_bench_prints_ratios(monkeypatch, capsys):
+    from tinyvae.app import bench
+
+    monkeypatch.setattr(bench, "ARCHITECTURES", ((20, (9,), 3),))
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    measured = bench.bench(rounds=3, steps=2)
+    assert measured[0]["sizes"] == "20-9-3" and measured[0]["products_ratio"] > 1
+    monkeypatch.setattr(bench, "bench", lambda: measured)
+    assert commands.bench() == 0 and "times its bare matrix products" in capsys.readouterr().out
