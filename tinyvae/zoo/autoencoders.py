@@ -165,7 +165,7 @@ class AutoEncoder(Model):
         penalty, penalty_cache = self._penalty_forward(h)
         cache = encoder_cache, code_cache, decoder_cache, error_cache, penalty_cache, error.shape
         terms = {"squared_error": error, "penalty": np.broadcast_to(penalty, error.shape)}
-        return (error.mean() + self.weight * np.mean(penalty), terms), cache
+        return (np.mean(error + self.weight * penalty), terms), cache
 
     def loss_backward(self, dloss, cache, weights=None):
         """The same lines from last to first; the gradient has the shape of `theta`."""
