@@ -11,7 +11,6 @@ from tinyvae import (
     train_test_split,
 )
 
-RNG = np.random.default_rng(0)
 X = load_digits()[0].astype(np.float64)
 X_TRAIN, X_TEST = train_test_split(X, seed=0)
 
