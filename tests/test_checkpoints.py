@@ -60,6 +60,9 @@ def test_a_run_that_is_another_is_not_resumed(tmp_path):
         (Siamese(), {"seed": 5}, "was started with seed 0"),
         (Siamese(), {"epochs": 1}, "has had 2 epochs already"),
         (Siamese(), {"optimizer": SGD()}, "was started with optimizer Adam"),
+        (Siamese(), {"optimizer": Adam(0.5)}, r"was started with lr 0.01 \(got 0.5\)"),
+        (Siamese(), {"schedule": schedules.constant(1, "size")}, "was started with schedule None"),
+        (Siamese(), {"decay": True}, r"was started with decay to 0 in None \(got 3\)"),
         (Siamese(), {"X_val": X}, "hand in validation data as it did"),
         (AutoEncoder(3, 2), {}, "holds a Siamese, not a AutoEncoder"),
     ]:

@@ -15,6 +15,7 @@ from tinyvae.exact import GridPosterior
 from tinyvae.posteriors import CLOSED_KL, POSTERIORS, Posterior
 from tinyvae.priors import PRIORS, Prior, standard
 from tinyvae.priors import get as get_prior
+from tinyvae.zoo.local_vi import LocalPosterior
 
 AXIS = np.linspace(-9, 9, 361)
 GRID = np.stack([a.ravel() for a in np.meshgrid(AXIS, AXIS, indexing="ij")], axis=1)
@@ -164,6 +165,57 @@ def test_a_new_prior_and_a_new_posterior_join_by_their_tables(monkeypatch):
         assert report.ok and {"posterior.log_scale", "prior.shift"} <= {row.name for row in report.rows}
         vae.fit(X, epochs=3, progress=False)
         assert np.all(vae.params["posterior.log_scale"] != -1) and np.all(vae.params["prior.shift"] != 0)
+
+
+def spherical_forward(mu, eps, log_s):
+    """z = mu + s eps: a posterior of one part, whose width is shared."""
+    return mu + np.exp(log_s) * eps, (np.exp(log_s), eps)
+
+
+def spherical_backward(dz, cache):
+    s, eps = cache
+    return dz.sum(0), (dz * eps * s).sum()
+
+
+def spherical_log_density_forward(z, mu, log_s):
+    u = (z - mu) / np.exp(log_s)
+    return -(u * u / 2 + log_s + np.log(2 * np.pi) / 2).sum(-1), (u, np.exp(log_s))
+
+
+def spherical_log_density_backward(dlog_q, cache):
+    u, s = cache
+    dz, d = -dlog_q[..., None] * u / s, dlog_q[..., None] * (u * u - 1)
+    return dz, -dz.sum(0), d.sum()
+
+
+def test_a_posterior_of_one_part_and_one_of_a_matrix(monkeypatch):
+    """q may be mu alone, or hold arrays of any shape for each datum."""
+    monkeypatch.setitem(POSTERIORS, "spherical", Posterior(
+        "spherical", spherical_forward, spherical_backward, spherical_log_density_forward, spherical_log_density_backward,
+        lambda K: {"mu": (K,)}, ("log_s",), lambda K: {"log_s": ()},
+    ))  # fmt: skip
+    X = np.random.default_rng(0).integers(0, 2, (4, 6))
+    for bound in ("elbo", "iwae"):
+        assert check_model(VAE(6, 3, hidden=(4,), posterior="spherical", bound=bound, n_samples=2), X).ok
+    with pytest.raises(ValueError, match="family 'spherical' has parameters of its own"):
+        LocalPosterior(VAE(6, 3, hidden=(4,)), X, "spherical")
+    assert LocalPosterior(VAE(6, 3, hidden=(4,), posterior="spherical"), X, "spherical").fit(5).elbo(10).shape == (4,)
+
+    def square(reparameterize):
+        return lambda mu, A, *rest: reparameterize(mu, A[..., 0, :], *rest)
+
+    base = POSTERIORS["diagonal"]  # log_sigma as the first row of a matrix of which the rest has no part
+
+    def widen(dq, K):
+        return np.concatenate([dq[:, None], np.zeros((len(dq), K - 1, K))], axis=1)
+
+    monkeypatch.setitem(POSTERIORS, "matrix", Posterior(
+        "matrix", square(base.sample_forward), lambda dz, cache: (base.sample_backward(dz, cache)[0], widen(base.sample_backward(dz, cache)[1], 3)),
+        lambda z, mu, A: base.forward(z, mu, A[..., 0, :]),
+        lambda d, cache: (*base.backward(d, cache)[:2], widen(base.backward(d, cache)[2], 3)), lambda K: {"mu": (K,), "A": (K, K)},
+    ))  # fmt: skip
+    assert check_model(VAE(6, 3, hidden=(4,), posterior="matrix"), X).ok
+    assert VAE(6, 3, hidden=(4,), posterior="matrix").encode(X)[1].shape == (4, 3, 3)
 
 
 def test_a_gradient_that_a_record_forgets_is_found(monkeypatch):

@@ -98,6 +98,32 @@ def test_terms_that_do_not_fit_the_units_are_refused():
         type("Empty", (Model,), {"shapes": {"w": (2,)}})().fit(X, epochs=1)
 
 
+def test_options_that_do_not_fit_are_refused():
+    with pytest.raises(ValueError, match="y_val was given without X_val"):
+        fit(Siamese(), 1, y_val=Y)
+    plain = types.SimpleNamespace(step=lambda theta, dtheta: None)
+    with pytest.raises(TypeError, match="must have a learning rate lr for decay"):
+        fit(Siamese(), 1, optimizer=plain, decay=True)
+    vae = VAE(3, 1, hidden=(2,), bound="iwae")
+    start = vae.theta.copy()
+    with pytest.raises(ValueError, match="bound='iwae' has no KL term to weigh"):
+        vae.fit(np.abs(X), epochs=1, schedule=schedules.constant(1.0), progress=False)
+    assert np.array_equal(vae.theta, start)
+
+
+def test_a_copy_of_held_views_is_refused_and_a_file_fills_them(tmp_path):
+    class Holding(Siamese):
+        def __init__(self, seed=0):
+            super().__init__(seed=seed)
+            self.held = self.params
+
+    with pytest.raises(TypeError, match=r"Holding.held holds views of theta"):
+        check_model(Holding(), X[:4])
+    Holding(seed=3).save(tmp_path / "h.npz")
+    again = Holding.load(tmp_path / "h.npz")
+    assert np.shares_memory(again.held["net.0.W"], again.theta) and np.array_equal(again.theta, Holding(seed=3).theta)
+
+
 def test_a_batch_that_is_none_is_refused_with_the_remedy():
     vae, binary = VAE(3, 1, hidden=(2,)), np.ones((2, 3), np.float32)
     for batch in (binary, (binary,), [binary, None], (binary.astype(np.uint8), None), (binary.astype(np.float64), None), ([[1.0]], None)):

@@ -105,7 +105,7 @@ def elbo_terms_backward(dterms, cache, dparams, parts):
     dout = log_px_backward(dlog_px, px_cache, dparams, parts.likelihood)
     dz = decode_backward(dout, decoder_cache, dparams) + dz_kl
     dq = draw_backward(dz, z_cache, dparams, parts.posterior)
-    encode_backward([d + d_kl for d, d_kl in zip(dq, dq_kl)], encoder_cache, dparams)  # mu and sigma stand in both terms
+    encode_backward([d + d_kl for d, d_kl in zip(dq, dq_kl, strict=True)], encoder_cache, dparams)  # mu and sigma stand in both terms
 
 
 # ---- importance weights ------------------------------------------------------------------------------
@@ -150,7 +150,7 @@ def log_weight_terms_backward(dterms, cache, dparams, parts):
     dout = log_px_backward(dlog_px, px_cache, dparams, parts.likelihood)
     dz = decode_backward(dout, decoder_cache, dparams) + dz_ratio
     dq = draw_backward(dz, z_cache, dparams, parts.posterior)
-    encode_backward([d + d_ratio for d, d_ratio in zip(dq, dq_ratio)], encoder_cache, dparams)
+    encode_backward([d + d_ratio for d, d_ratio in zip(dq, dq_ratio, strict=True)], encoder_cache, dparams)
 
 
 # ---- the distributions, with the parameters of their own that some have ---------------------------------
@@ -162,14 +162,13 @@ def own_values(record, prefix, params):
 
 
 def add_own(grads, record, prefix, dparams):
-    """Of a pair's gradients, those of the record's own parameters, the last, are added to dparams; the others are returned."""
-    if not record.own:
-        return grads
-    others, own = grads[: -len(record.own)], grads[-len(record.own) :]
-    if dparams is not None:
-        for name, d in zip(record.own, own):
+    """Of a pair's gradients, those of the record's own parameters, the last, are added to dparams; the others are returned as a tuple."""
+    grads = grads if isinstance(grads, tuple) else (grads,)
+    n = len(grads) - len(record.own)
+    for name, d in zip(record.own, grads[n:], strict=True):
+        if dparams is not None:
             dparams[f"{prefix}.{name}"] += d
-    return others if len(others) > 1 else others[0]
+    return grads[:n]
 
 
 def draw_forward(q, eps, params, posterior):
@@ -189,7 +188,8 @@ def log_px_forward(out, x, params, likelihood):
 
 def log_px_backward(dlog_px, cache, dparams, likelihood):
     """dout, of the shape of out, (L, N, D)."""
-    return add_own(likelihood.backward(dlog_px, cache), likelihood, "likelihood", dparams)
+    (dout,) = add_own(likelihood.backward(dlog_px, cache), likelihood, "likelihood", dparams)
+    return dout
 
 
 def log_pz_forward(z, params, prior):
@@ -199,7 +199,8 @@ def log_pz_forward(z, params, prior):
 
 def log_pz_backward(dlog_pz, cache, dparams, prior):
     """dz, of shape (L, N, K)."""
-    return add_own(prior.backward(dlog_pz, cache), prior, "prior", dparams)
+    (dz,) = add_own(prior.backward(dlog_pz, cache), prior, "prior", dparams)
+    return dz
 
 
 def log_ratio_forward(q, z, params, parts):
@@ -243,11 +244,12 @@ def divergence_backward(dkl, cache, dparams, parts):
 class Bound(NamedTuple):
     """A lower bound on log p(x) as a pair, whose outputs are (bound, log_px, kl), each of shape (N,), in nats.
 
-    `weights` = (of log_px, of the KL); a bound without a KL term has only (1, 1).
+    `weights` = (of log_px, of the KL); a bound that is no sum of the two is not `weighted`, and has only (1, 1).
     """
 
     forward: Callable
     backward: Callable
+    weighted: bool
 
 
 def elbo_forward(x, eps, params, parts, weights=(1, 1)):
@@ -273,11 +275,9 @@ def iwae_forward(x, eps, params, parts, weights=(1, 1)):
 
 def iwae_backward(dbound, cache, dparams, parts, weights=(1, 1)):
     """dlog_px = dlog_ratio = dlog_w                             dbound (N,)"""
-    if weights != (1, 1):
-        raise ValueError(f"the k-sample bound has no KL term to weigh: train it without a schedule, got the weights {weights}")
     terms_cache, bound_cache = cache
     dlog_w = iwae_bound_backward(dbound, bound_cache)
     log_weight_terms_backward((dlog_w, dlog_w), terms_cache, dparams, parts)
 
 
-BOUNDS = {"elbo": Bound(elbo_forward, elbo_backward), "iwae": Bound(iwae_forward, iwae_backward)}
+BOUNDS = {"elbo": Bound(elbo_forward, elbo_backward, weighted=True), "iwae": Bound(iwae_forward, iwae_backward, weighted=False)}

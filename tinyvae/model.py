@@ -196,9 +196,13 @@ class Model:
 
     def copy(self, dtype=None):
         """The same model with its own theta, in another dtype if one is given; all other attributes are shared."""
+        theta = self.theta
+        held = [name for name, value in vars(self).items() if name != "theta" and _views_of(value, theta)]
+        if held:
+            raise TypeError(f"{type(self).__name__}.{held[0]} holds views of theta, which a copy cannot follow: take self.params where it is used")
         twin = copy.copy(self)
         twin.dtype = self.dtype if dtype is None else np.dtype(dtype)
-        twin.theta = self.theta.astype(twin.dtype)
+        twin.theta = theta.astype(twin.dtype)
         for name, value in vars(self).items():
             if isinstance(value, types.MethodType) and value.__self__ is self:  # a method replaced in this one object
                 setattr(twin, name, types.MethodType(value.__func__, twin))
@@ -231,5 +235,10 @@ class Model:
             model.epoch = check_int("epoch", meta["epoch"], 0)
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise ValueError(f"{path} does not hold a usable model ({error}): write it again with save()") from None
-        model.theta = theta
+        model.theta[...] = theta
         return model
+
+
+def _views_of(value, theta):
+    arrays = value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else [value]
+    return any(isinstance(a, np.ndarray) and np.may_share_memory(a, theta) for a in arrays)

@@ -46,7 +46,7 @@ def assemble(n_features, n_latent, hidden, activation, likelihood, eta, posterio
     inner = [str(i) for i in range(len(hidden))]
     encoder = Network(
         tuple(f"encoder.{name}" for name in (*inner, "head")),
-        (n_features, *hidden, sum(width for (width,) in heads)), activation, heads,
+        (n_features, *hidden, sum(map(math.prod, heads))), activation, heads,
     )  # fmt: skip
     decoder = Network(
         tuple(f"decoder.{name}" for name in (*inner, "out")),

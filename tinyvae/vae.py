@@ -133,6 +133,8 @@ class VAE(Model):
         `weights`, {"kl": beta} for example, stand in for 1 and beta: the schedules of training set them.
         """
         cache, bound = cache
+        if weights is not None and not BOUNDS[self.bound].weighted:
+            raise ValueError(f"bound={self.bound!r} has no KL term to weigh: train it without a schedule")
         weights = self.weigh(weights, reconstruction=1, kl=self.beta)
         dbound, dparams = np.full_like(bound, -dloss / len(bound)), self.gradients()
         BOUNDS[self.bound].backward(dbound, cache, dparams, self.parts, (weights["reconstruction"], weights["kl"]))

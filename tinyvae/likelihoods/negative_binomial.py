@@ -6,7 +6,7 @@ import numpy as np
 
 from ..layers import sigmoid, softplus
 from .poisson import log_factorial
-from .record import Likelihood, counts
+from .record import COUNTS, Likelihood, counts
 
 
 def negative_binomial_forward(log_mean, x, log_r):
@@ -80,5 +80,5 @@ def _start(eta):
 
 RECORD = Likelihood(
     negative_binomial_forward, negative_binomial_backward, np.exp, _sample, _constant, counts,
-    domain=(0, math.inf), discrete=True, whole=True, own=("log_r",), start=_start,
+    domain=COUNTS, discrete=True, whole=True, own=("log_r",), start=_start,
 )  # fmt: skip

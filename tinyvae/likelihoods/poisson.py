@@ -1,10 +1,8 @@
 """Poisson: counts, whose rate is decoded from z."""
 
-import math
-
 import numpy as np
 
-from .record import Likelihood, counts
+from .record import COUNTS, Likelihood, counts
 
 
 def poisson_forward(log_rate, x):
@@ -23,7 +21,7 @@ def poisson_forward(log_rate, x):
     Examples
     --------
     >>> log_px, cache = poisson_forward(np.log([[2.0]]), np.array([[3]]))
-    >>> print(np.exp(log_px).round(6), round(2**3 * math.exp(-2) / 6, 6))
+    >>> print(np.exp(log_px).round(6), (2**3 * np.exp(-2) / 6).round(6))
     [0.180447] 0.180447
     """
     x = np.asarray(x, log_rate.dtype)
@@ -57,5 +55,5 @@ def _constant(X):
 
 
 RECORD = Likelihood(
-    poisson_forward, poisson_backward, np.exp, _sample, _constant, counts, domain=(0, math.inf), discrete=True, whole=True,
+    poisson_forward, poisson_backward, np.exp, _sample, _constant, counts, domain=COUNTS, discrete=True, whole=True,
 )  # fmt: skip

@@ -55,9 +55,9 @@ class Likelihood(NamedTuple):
         got = f"got values from {low:g} to {high:g}"
         if self.whole:
             if low < self.domain[0] or high > self.domain[1] or (X.dtype.kind == "f" and np.any(X != np.floor(X))):
-                numbers = f"{self.domain[0]} to {self.domain[1]}" if math.isfinite(self.domain[1]) else f"from {self.domain[0]} on"
+                numbers = f"whole numbers {self.domain[0]} to {self.domain[1]}"
                 more = ", or state more of them, as in 'categorical:17'" if self.sized else ""
-                raise ValueError(f"{name} must hold whole numbers {numbers} for this likelihood, {got}: round it to levels{more}")
+                raise ValueError(f"{name} must hold {numbers} for this likelihood, {got}: round it to levels{more}")
         elif low < self.domain[0] or high > self.domain[1]:
             remedy = "divide by 255" if 0 <= low and 2 < high <= 255 else "rescale it, or take likelihood='gaussian'"
             raise ValueError(f"{name} must lie in [{self.domain[0]}, {self.domain[1]}] for this likelihood, {got}: {remedy}")
@@ -66,7 +66,7 @@ class Likelihood(NamedTuple):
         """x as the encoder sees it: classes on the scale of pixels, counts as log(1 + x), all else as it is."""
         if not self.whole:
             return x
-        return x / self.domain[1] if math.isfinite(self.domain[1]) else np.log1p(x)
+        return x / self.domain[1] if self.sized else np.log1p(x)
 
 
 def unit_interval(rng, shape):
@@ -77,6 +77,9 @@ def unit_interval(rng, shape):
 def real_numbers(rng, shape):
     """An example: any real numbers."""
     return rng.standard_normal(shape)
+
+
+COUNTS = (0, 1_000_000)  # the domain of counts: their factorials are kept in a table of this length
 
 
 def counts(rng, shape):

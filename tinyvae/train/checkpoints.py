@@ -9,7 +9,7 @@ def save_checkpoint(path, model, optimizer, history, options, run=None):
     """Write model, optimizer, schedule and history after an epoch as one file, whole."""
     meta = model_meta(model) | {"history": history, "options": options}
     if run is not None:
-        meta["run"] = run.settings()
+        meta["run"] = run.settings
         meta["schedule"] = state_of(run.schedule)
     state = {f"optimizer.{name}": array for name, array in (state_of(optimizer) or {}).items()}
     write_npz(path, meta, {"theta": model.theta, **state})
@@ -59,11 +59,11 @@ def take_up(path, run, resume, columns):
     if not resume:
         raise FileExistsError(f"{path} is there already: add resume=True to go on from it, or choose another checkpoint")
     model, state, history, _, meta = _read(path, type(run.model))
-    done, settings = len(history["epoch"]), run.settings()
+    done, settings = len(history["epoch"]), run.settings
     old, new = {**model.config, **meta.get("run", settings)}, {**run.model.config, **settings}
-    changed = [name for name in new if old[name] != new[name]]
+    changed = [name for name in {**old, **new} if old.get(name) != new.get(name)]
     if changed:
-        was = ", ".join(f"{name} {old[name]}" for name in changed)
+        was = ", ".join(f"{name} {old.get(name)} (got {new.get(name)})" for name in changed)
         raise ValueError(f"the run in {path} was started with {was}: hand in the same, or choose another checkpoint")
     if set(history) != set(columns):
         raise ValueError(f"the run in {path} has a history of {', '.join(history)}: hand in validation data as it did")

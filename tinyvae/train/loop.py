@@ -43,12 +43,7 @@ class Run(NamedTuple):
     schedule: Any
     decay: bool
     seed: int
-
-    def settings(self):
-        """What a resumed run must have in common with the one that it goes on from."""
-        names = ("batch_size", "binarize", "decay", "seed") + ("epochs",) * self.decay
-        same = {name: getattr(self, name) for name in names}
-        return same | {"rows": len(self.data[0]), "optimizer": type(self.optimizer).__name__}
+    settings: dict  # what a resumed run must have in common with the one that it goes on from
 
 
 def fit(
@@ -85,7 +80,8 @@ def fit(
     on_epoch : callable, optional
         Called as on_epoch(model, history) after every epoch.
     checkpoint : path, optional
-        A file that is written before the first epoch and after each: all that is needed to go on bit for bit.
+        A file that is written before the first epoch and after each: all that is needed to go on bit for bit. An optimizer or
+        schedule that has a state keeps it there by `state_dict` and `load_state_dict`.
     resume : bool
         Go on from the checkpoint, where there is one, until the whole run has had `epochs` epochs.
     options : dict, optional
@@ -93,8 +89,8 @@ def fit(
 
     Returns
     -------
-    history : dict of lists, one entry per epoch: epoch, loss (the mean over the epoch), every term of the model, in its unit,
-        the same terms of the validation data with val_ (only if X_val is given), seconds.
+    history : dict of lists, one entry per epoch: epoch, loss (the mean over the epoch, at the model's own weights whatever a
+        schedule says), every term of the model, in its unit, the same terms of the validation data with val_ (only if X_val is given), seconds.
 
     Raises
     ------
@@ -106,19 +102,22 @@ def fit(
         If the loss becomes infinite or NaN; model, optimizer and schedule are then as after the last good epoch.
     """
     seed = model.seed if seed is None else check_int("seed", seed, 0)
-    run = Run(
-        model, _checked(model, X, y, binarize), None if X_val is None else _checked(model, X_val, y_val, binarize, "_val"),
-        check_int("epochs", epochs, 0), check_int("batch_size", batch_size, 1),
-        Adam() if optimizer is None else optimizer, binarize, schedule, decay, seed,
-    )  # fmt: skip
-    _check_options(run)
+    data, validation = _checked(model, X, y, binarize), _checked(model, X_val, y_val, binarize, "_val")
+    epochs, batch_size = check_int("epochs", epochs, 0), check_int("batch_size", batch_size, 1)
+    optimizer = Adam() if optimizer is None else optimizer
+    _check_options(optimizer, binarize, schedule, decay)
+    settings = {
+        "rows": len(data[0]), "batch_size": batch_size, "seed": seed, "binarize": binarize, "schedule": _name(schedule),
+        "optimizer": _name(optimizer), "lr": getattr(optimizer, "lr", None), "decay to 0 in": epochs if decay else None,
+    }  # fmt: skip
+    run = Run(model, data, validation, epochs, batch_size, optimizer, binarize, schedule, decay, seed, settings)
     columns = "epoch", "loss", *model.units, *(f"val_{name}" for name in model.units if X_val is not None), "seconds"
     history = take_up(checkpoint, run, resume, columns) or {name: [] for name in columns}
     keep_freed_memory()
 
     def keep():
         if checkpoint is not None:
-            save_checkpoint(checkpoint, model, run.optimizer, history, options or {}, run)
+            save_checkpoint(checkpoint, model, optimizer, history, options or {}, run)
 
     keep()
     for row in _epochs(run, len(history["epoch"]), progress):
@@ -204,17 +203,28 @@ def _scheduled(schedule, t, terms):
 
 
 def _checked(model, X, y, binarize, suffix=""):
+    if X is None and suffix:
+        if y is not None:
+            raise ValueError("y_val was given without X_val: hand in both")
+        return None
     X = model.check_data(X, name="X" + suffix, binarize=binarize)
     return X, check_labels(y, X, model.dtype, name="y" + suffix)
 
 
-def _check_options(run):
-    if run.binarize is not None:
-        check_choice("binarize", run.binarize, ("dynamic",))
-    if isinstance(run.optimizer, type) or not hasattr(run.optimizer, "step"):
-        raise TypeError(f"optimizer must be an Adam(...) or SGD(...), got {run.optimizer!r}")
-    if run.schedule is not None and not callable(run.schedule):
-        raise TypeError(f"schedule must be a function of (t, terms), as those of tinyvae.schedules; got {run.schedule!r}")
+def _check_options(optimizer, binarize, schedule, decay):
+    if binarize is not None:
+        check_choice("binarize", binarize, ("dynamic",))
+    if isinstance(optimizer, type) or not hasattr(optimizer, "step"):
+        raise TypeError(f"optimizer must be an Adam(...) or SGD(...), got {optimizer!r}")
+    if decay and not hasattr(optimizer, "lr"):
+        raise TypeError(f"optimizer must have a learning rate lr for decay=True, got {optimizer!r}")
+    if schedule is not None and not callable(schedule):
+        raise TypeError(f"schedule must be a function of (t, terms), as those of tinyvae.schedules; got {schedule!r}")
+
+
+def _name(thing):
+    """The kind of an optimizer or a schedule, for the settings of a run."""
+    return None if thing is None else getattr(thing, "__qualname__", type(thing).__qualname__)
 
 
 def _check_terms(model, terms, n):

@@ -207,7 +207,7 @@ class AutoEncoder(Model):
 
     def decode(self, H):
         """Reconstructions of shape (N, D) from codes."""
-        return mlp_forward(check_matrix("H", H, self.n_latent), self.params, self.decoder)[0]
+        return mlp_forward(self.scaled(check_matrix("H", H, self.n_latent)), self.params, self.decoder)[0]
 
     def reconstruction_error(self, X):
         """The mean squared distance of a datum to its reconstruction."""

@@ -62,6 +62,8 @@ class LocalPosterior:
         check_choice("family", family, POSTERIORS)
         self.x = self.vae.scaled(vae.check_data(X))
         self.parts = self.vae.parts._replace(posterior=POSTERIORS[family])
+        if self.parts.posterior.own and family != vae.posterior:
+            raise ValueError(f"family {family!r} has parameters of its own, which this VAE lacks: take a VAE with posterior={family!r}")
         self.shapes = {name: (len(self.x), *shape) for name, shape in self.parts.posterior.heads(vae.n_latent).items()}
         self.theta, self.seed, self.step = np.zeros(count(self.shapes)), seed, 0
         if start == "encoder":
@@ -97,7 +99,7 @@ class LocalPosterior:
         dout = log_px_backward(np.full_like(log_px, 1 / len(eps)), px_cache, dparams, parts.likelihood)
         dz = decode_backward(dout, decoder_cache, dparams) + dz_kl
         dq = draw_backward(dz, z_cache, dparams, parts.posterior)
-        return log_px.mean(0) - kl, np.concatenate([(d + d_kl).ravel() for d, d_kl in zip(dq, dq_kl)])
+        return log_px.mean(0) - kl, np.concatenate([(d + d_kl).ravel() for d, d_kl in zip(dq, dq_kl, strict=True)])
 
     def fit(self, steps=300, lr=0.05, n_samples=8):
         """Gradient ascent on the ELBO by Adam, with a step size that falls linearly to zero. Returns self."""
