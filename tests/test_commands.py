@@ -14,6 +14,10 @@ def test_gradcheck_by_name_and_its_exit_status(monkeypatch, capsys):
     assert main(["gradcheck", "kl", "laplace"]) == 0
     text = capsys.readouterr().out
     assert "kl" in text and "model: laplace, relu" in text and "dense" not in text and "WRONG" not in text
+    for name, pair in (("mixture", "mixture"), ("standard", "standard_normal"), ("full", "full_log_density"), ("categorical", "categorical")):
+        assert main(["gradcheck", name]) == 0
+        lines = capsys.readouterr().out.splitlines()
+        assert any(line.split()[0] == pair for line in lines if line.strip()) and sum(line.startswith("model: ") for line in lines) >= 4
     pairs = catalogue.pairs
 
     def broken(*args):

@@ -14,6 +14,7 @@ from tinyvae.catalogue import models, pairs
 from tinyvae.likelihoods import LIKELIHOODS
 from tinyvae.mlp import ACTIVATIONS
 from tinyvae.posteriors import CLOSED_KL, POSTERIORS
+from tinyvae.priors import PRIORS, Prior
 
 # A primitive is a pair of the package as it is; a composite is put into the table through an adapter, as a function of theta.
 PRIMITIVES = [name for name, (forward, *_) in pairs().items() if getattr(forward, "__name__", "") == f"{name}_forward"]
@@ -28,6 +29,17 @@ def defined(ending):
 
 
 FORWARD, BACKWARD = defined("_forward"), defined("_backward")
+
+
+def test_two_pairs_of_one_name_are_refused(monkeypatch):
+    """Or the one would hide the other, wrong as it may be."""
+
+    def laplace_forward(z):
+        return z.sum(-1), z
+
+    monkeypatch.setitem(PRIORS, "laplace", Prior("laplace", laplace_forward, lambda d, z: d[..., None] + 0 * z, None))
+    with pytest.raises(ValueError, match="two pairs are called 'laplace'"):
+        pairs()
 
 
 def test_the_catalogue_holds_every_pair():
@@ -166,7 +178,8 @@ def test_one_dtype_throughout_the_model(name, dtype):
 def test_extreme_outputs_stay_finite_and_silent(name, extreme, dtype):
     """Logits and variances of any size; a rate is the exponential of its output, and e^50 is enough."""
     record = likelihoods.get(f"{name}:3" if LIKELIHOODS[name].sized else name)
-    extreme = np.sign(extreme) * 50 if record.whole and not record.sized else extreme
+    low, high = record.domain
+    extreme = np.sign(extreme) * 50 if np.isfinite(low) and high > 10_000 else extreme
     out = np.zeros((2, 4) if record.outputs == 1 else (2, 4, record.outputs), dtype)
     out[..., -1] = extreme
     own = [dtype(value) for value in record.start(1.0)]

@@ -8,6 +8,7 @@ import pytest
 from siamese import RNG, Siamese, X, Y, fit
 
 from tinyvae import SGD, VAE, Adam, Model, check_model, schedules
+from tinyvae.bounds import encode_backward, encode_forward
 from tinyvae.params import Gradients
 from tinyvae.zoo.autoencoders import AutoEncoder
 
@@ -98,6 +99,39 @@ def test_terms_that_do_not_fit_the_units_are_refused():
         type("Empty", (Model,), {"shapes": {"w": (2,)}})().fit(X, epochs=1)
 
 
+class Supervised(VAE):
+    """A VAE whose mu also predicts the sign of y: one more term, one more parameter."""
+
+    units: ClassVar[dict] = {**VAE.units, "squared_error": "squared"}
+
+    def __init__(self, n_features, n_latent=2, *, hidden=(4,), seed=0, dtype="float32"):
+        super().__init__(n_features, n_latent, hidden=hidden, likelihood="gaussian", seed=seed, dtype=dtype)
+        self.shapes = self.shapes | {"readout.W": (n_latent, 1)}
+
+    def loss_forward(self, batch, noise):
+        (loss, terms), vae_cache = super().loss_forward(batch, noise)
+        (mu, _), encoder_cache = encode_forward(batch[0], self.params, self.parts.encoder)
+        r = (mu @ self.params["readout.W"])[:, 0] - np.sign(batch[1]).astype(self.dtype)
+        return (loss + np.mean(r * r), terms | {"squared_error": r * r}), (vae_cache, mu, encoder_cache, r)
+
+    def loss_backward(self, dloss, cache, weights=None):
+        vae_cache, mu, encoder_cache, r = cache
+        dparams, dprediction = self.gradients(), (2 * dloss / len(r) * r)[:, None]
+        dparams["readout.W"] += mu.T @ dprediction
+        encode_backward((dprediction @ self.params["readout.W"].T, np.zeros_like(mu)), encoder_cache, dparams)
+        return dparams.flat() + super().loss_backward(dloss, vae_cache, weights)
+
+
+def test_a_variation_of_the_vae_adds_a_term_and_a_parameter(tmp_path):
+    model = Supervised(3)
+    assert np.all(model.params["readout.W"] != 0) and np.array_equal(model.params["encoder.0.W"], VAE(3, hidden=(4,)).params["encoder.0.W"])
+    assert check_model(model, X[:5], Y[:5]).ok
+    history = fit(model, 30, X_val=X[:9], y_val=Y[:9], schedule=schedules.linear_warmup(5))
+    assert history["val_squared_error"][-1] < history["val_squared_error"][0] and "val_kl" in history
+    model.save(tmp_path / "s.npz")
+    assert Supervised.load(tmp_path / "s.npz").evaluate(X, Y) == model.evaluate(X, Y)
+
+
 def test_options_that_do_not_fit_are_refused():
     with pytest.raises(ValueError, match="y_val was given without X_val"):
         fit(Siamese(), 1, y_val=Y)
@@ -109,6 +143,10 @@ def test_options_that_do_not_fit_are_refused():
     with pytest.raises(ValueError, match="bound='iwae' has no KL term to weigh"):
         vae.fit(np.abs(X), epochs=1, schedule=schedules.constant(1.0), progress=False)
     assert np.array_equal(vae.theta, start)
+    with pytest.raises(ValueError, match="looks at the term 'kl', which the model does not report; it has distance, size"):
+        fit(Siamese(), 1, schedule=schedules.free_bits(1.0))
+    with pytest.raises(TypeError, match="must return the gradient"):
+        fit(type("Lazy", (Siamese,), {"loss_backward": lambda *args: None})(), 1)
 
 
 def test_a_copy_of_held_views_is_refused_and_a_file_fills_them(tmp_path):

@@ -84,11 +84,12 @@ def elbo_terms_forward(x, eps, params, parts):
     (log_px, kl) : ndarrays of shape (N,), in nats per datum
     cache : what `elbo_terms_backward` needs
     """
-    q, encoder_cache = encode_forward(parts.likelihood.features(x), params, parts.encoder)  # q(z|x): mu, log sigma
+    features = parts.likelihood.features(x)  # pixels as they are; counts as log(1 + x)
+    q, encoder_cache = encode_forward(features, params, parts.encoder)  # q(z|x): mu, log sigma
     z, z_cache = draw_forward(q, eps, params, parts.posterior)  # z = mu + sigma eps
-    out, decoder_cache = decode_forward(z, params, parts.decoder)  # p(x|z)
+    out, decoder_cache = decode_forward(z, params, parts.decoder)  # p(x|z): logits, for example
     log_px, px_cache = log_px_forward(out, x, params, parts.likelihood)  # (L, N)
-    kl, kl_cache = divergence_forward(q, z, params, parts)  # (N,)
+    kl, kl_cache = kl_term_forward(q, z, params, parts)  # (N,)
     cache = encoder_cache, z_cache, decoder_cache, px_cache, log_px.shape, kl_cache
     return (log_px.mean(0), kl), cache
 
@@ -100,11 +101,11 @@ def elbo_terms_backward(dterms, cache, dparams, parts):
     """
     dlog_px, dkl = dterms
     encoder_cache, z_cache, decoder_cache, px_cache, (L, N), kl_cache = cache
-    dq_kl, dz_kl = divergence_backward(dkl, kl_cache, dparams, parts)
+    dq_kl, dz_kl = kl_term_backward(dkl, kl_cache, dparams, parts)  # dmu = mu dkl, dlog_sigma = (sigma^2 - 1) dkl; dz = 0
     dlog_px = np.broadcast_to(dlog_px / L, (L, N))  # of the mean over samples
-    dout = log_px_backward(dlog_px, px_cache, dparams, parts.likelihood)
+    dout = log_px_backward(dlog_px, px_cache, dparams, parts.likelihood)  # dlogits = (x - p) dlog_px, for example
     dz = decode_backward(dout, decoder_cache, dparams) + dz_kl
-    dq = draw_backward(dz, z_cache, dparams, parts.posterior)
+    dq = draw_backward(dz, z_cache, dparams, parts.posterior)  # dmu = dz, dlog_sigma = sigma eps dz
     encode_backward([d + d_kl for d, d_kl in zip(dq, dq_kl, strict=True)], encoder_cache, dparams)  # mu and sigma stand in both terms
 
 
@@ -130,9 +131,10 @@ def log_weight_terms_forward(x, eps, params, parts):
     (log_px, log_ratio) : ndarrays of shape (L, N), in nats
     cache : what `log_weight_terms_backward` needs
     """
-    q, encoder_cache = encode_forward(parts.likelihood.features(x), params, parts.encoder)  # q(z|x): mu, log sigma
+    features = parts.likelihood.features(x)  # pixels as they are; counts as log(1 + x)
+    q, encoder_cache = encode_forward(features, params, parts.encoder)  # q(z|x): mu, log sigma
     z, z_cache = draw_forward(q, eps, params, parts.posterior)  # z = mu + sigma eps
-    out, decoder_cache = decode_forward(z, params, parts.decoder)  # p(x|z)
+    out, decoder_cache = decode_forward(z, params, parts.decoder)  # p(x|z): logits, for example
     log_px, px_cache = log_px_forward(out, x, params, parts.likelihood)  # (L, N)
     log_ratio, ratio_cache = log_ratio_forward(q, z, params, parts)  # (L, N)
     cache = encoder_cache, z_cache, decoder_cache, px_cache, ratio_cache
@@ -219,7 +221,7 @@ def log_ratio_backward(dlog_ratio, cache, dparams, parts):
     return dq, dz_p + dz_q
 
 
-def divergence_forward(q, z, params, parts):
+def kl_term_forward(q, z, params, parts):
     """KL(q(z|x) || p(z)), of shape (N,): in closed form where one is known, else the mean of log q - log p over the L samples."""
     if parts.closed_kl is not None:
         kl_forward, _ = parts.closed_kl
@@ -229,7 +231,7 @@ def divergence_forward(q, z, params, parts):
     return -log_ratio.mean(0), cache
 
 
-def divergence_backward(dkl, cache, dparams, parts):
+def kl_term_backward(dkl, cache, dparams, parts):
     """dq in the order of q, each (N, ...); and dz, of shape (L, N, K), which is 0 for a closed form."""
     if parts.closed_kl is not None:
         _, kl_backward = parts.closed_kl

@@ -43,8 +43,29 @@ def pairs(seed=0, batch=(N,)):
         name: (getattr(room, name + "_forward"), getattr(room, name + "_backward"), inputs)
         for name, (room, inputs) in table.items()
     }
-    found = primitives | _distributions(seed, batch) | _likelihoods(seed, batch)
-    return found | _composites(_stream(seed, "composites")) | zoo.pairs(seed)
+    return _merged(
+        primitives, _distributions(seed, batch), _likelihoods(seed, batch), _composites(_stream(seed, "composites")), zoo.pairs(seed)
+    )
+
+
+def _merged(*tables):
+    """All tables as one; two pairs of one name would hide one of them."""
+    merged = {}
+    for name, entry in (item for table in tables for item in (table.items() if isinstance(table, dict) else table)):
+        if name in merged and merged[name][0] is not entry[0]:
+            raise ValueError(f"two pairs are called {name!r}: call one of them by another name, as {name}_prior_forward")
+        merged[name] = entry
+    return merged
+
+
+def names_of_records():
+    """Name in a table -> the names of the record's pairs, for `gradcheck NAME`."""
+    found = {}
+    for name, record in priors.PRIORS.items():
+        found.setdefault(name, set()).add(_name(record.forward))
+    for name, record in posteriors.POSTERIORS.items():
+        found.setdefault(name, set()).update((_name(record.sample_forward), _name(record.forward)))
+    return found
 
 
 def _stream(seed, name):
@@ -53,7 +74,7 @@ def _stream(seed, name):
 
 
 def _name(forward):
-    return forward.__name__.removesuffix("_forward")
+    return getattr(forward, "func", forward).__name__.removesuffix("_forward")  # of a partial too
 
 
 def _likelihoods(seed, batch):
@@ -70,20 +91,24 @@ def _likelihoods(seed, batch):
 
 def _distributions(seed, batch):
     """The pairs of every prior and posterior in the tables, and every KL that is known in closed form."""
-    found, own, q = {}, {}, {}
-    for name, record in priors.PRIORS.items():
-        rng, record = _stream(seed, name), record.sized(C) if record.sized else record
-        own[name] = [0.5 * rng.standard_normal(shape) for shape in record.shapes(K).values()]
-        found[_name(record.forward)] = record.forward, record.backward, (rng.standard_normal((2, *batch, K)), *own[name])
+    found, own, q = [], {}, {}
+
+    def add(forward, backward, *inputs):
+        found.append((_name(forward), (forward, backward, inputs)))
+
     for name, record in posteriors.POSTERIORS.items():
         rng = _stream(seed, name)
         q[name] = [0.5 * rng.standard_normal((*batch, *shape)) for shape in record.heads(K).values()]
         mine = [0.5 * rng.standard_normal(shape) for shape in record.shapes(K).values()]
         eps, z = rng.standard_normal((2, 2, *batch, K))
-        found[_name(record.sample_forward)] = record.sample_forward, record.sample_backward, (*q[name], eps, *mine)
-        found[_name(record.forward)] = record.forward, record.backward, (z, *q[name], *mine)
+        add(record.sample_forward, record.sample_backward, *q[name], eps, *mine)
+        add(record.forward, record.backward, z, *q[name], *mine)
+    for name, record in priors.PRIORS.items():
+        rng, record = _stream(seed, name), record.sized(C) if record.sized else record
+        own[name] = [0.5 * rng.standard_normal(shape) for shape in record.shapes(K).values()]
+        add(record.forward, record.backward, rng.standard_normal((2, *batch, K)), *own[name])
     for (posterior, prior), (forward, backward) in posteriors.CLOSED_KL.items():
-        found[_name(forward)] = forward, backward, (*q[posterior], *own[prior])
+        add(forward, backward, *q[posterior], *own[prior])
     return found
 
 
@@ -130,7 +155,7 @@ def _terms(rng, parts):
             partial(bounds.log_pz_backward, prior=parts.prior), (z,),
         ),
         "log_ratio": of_q_and_z(bounds.log_ratio_forward, bounds.log_ratio_backward),
-        "divergence": of_q_and_z(bounds.divergence_forward, bounds.divergence_backward),
+        "kl_term": of_q_and_z(bounds.kl_term_forward, bounds.kl_term_backward),
     }  # fmt: skip
 
 

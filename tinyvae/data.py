@@ -55,7 +55,7 @@ def load_digits():
     Returns
     -------
     X : float32 ndarray of shape (1797, 64), in [0, 1] in steps of 1/16
-    y : uint8 ndarray of shape (1797,), the classes 0 to 9
+    y : int64 ndarray of shape (1797,), the classes 0 to 9
 
     Examples
     --------
@@ -64,7 +64,7 @@ def load_digits():
     (1797, 64) 0.0 1.0 [0 1 2 3 4]
     """
     with np.load(Path(__file__).with_name("digits.npz"), allow_pickle=False) as npz:
-        return npz["X"].astype(np.float32) / 16, npz["y"]
+        return npz["X"].astype(np.float32) / 16, npz["y"].astype(np.int64)  # so that -1 can stand for unknown
 
 
 def load_mnist(split="train", path=None):
@@ -82,7 +82,7 @@ def load_mnist(split="train", path=None):
     Returns
     -------
     X : uint8 ndarray of shape (N, 784), pixels 0 to 255
-    y : uint8 ndarray of shape (N,)
+    y : int64 ndarray of shape (N,)
 
     Raises
     ------
@@ -108,7 +108,7 @@ def _load_idx_set(dataset, split, path):
     y = load_idx(_find(dataset, (split, "labels"), path))
     if X.ndim != 3 or y.ndim != 1 or len(X) != len(y):
         raise ValueError(f"{dataset} {split} must be images (N, h, w) with labels (N,), got {X.shape} and {y.shape}")
-    return X.reshape(len(X), -1), y
+    return X.reshape(len(X), -1), y.astype(np.int64)
 
 
 IDX_TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}

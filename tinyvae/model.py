@@ -157,7 +157,11 @@ class Model:
     # ---- training and evaluation --------------------------------------------------------------------
 
     def fit(self, X, y=None, **options):
-        """Train from the present theta; calling it again goes on. See `tinyvae.train.fit`."""
+        """Train from the present theta; calling it again goes on; returns the history.
+
+        The options are those of `tinyvae.train.fit`: epochs, batch_size, optimizer, X_val, y_val, binarize, schedule, decay, seed,
+        progress, on_epoch, checkpoint, resume.
+        """
         return fit(self, X, y, **options)
 
     def evaluate(self, X, y=None, *, rng=None, n_samples=1):

@@ -54,7 +54,13 @@ def free_bits(nats, term="kl"):
     ({'kl': 0.0}, {'kl': 1.0})
     """
     nats = check_number("nats", nats, at_least=0)
-    return lambda t, terms: {term: 1.0 if terms[term] > nats else 0.0}
+    return lambda t, terms: {term: 1.0 if _value(terms, term) > nats else 0.0}
+
+
+def _value(terms, name):
+    if name not in terms:
+        raise ValueError(f"this schedule looks at the term {name!r}, which the model does not report; it has {', '.join(terms)}")
+    return terms[name]
 
 
 class Constraint:
@@ -84,7 +90,7 @@ class Constraint:
 
     def __call__(self, t, terms):
         """Weights: the multiplier on the reconstruction, 1 on the KL, after this step's excess has been taken into account."""
-        excess = terms["reconstruction"] - self.target
+        excess = _value(terms, "reconstruction") - self.target
         old = excess if self.average is None else self.average
         self.average = self.smoothing * old + (1 - self.smoothing) * excess
         log_multiplier = math.log(self.multiplier) + self.rate * self.average

@@ -107,8 +107,9 @@ class VAE(Model):
         self.shapes = self.parts.shapes()
 
     def init_params(self, rng, params):
-        """Draw the weights of both networks and start the distributions' own parameters."""
+        """Draw the weights of both networks and start the distributions' own parameters; what a subclass adds comes last."""
         init_parts(rng, params, self.parts, self.eta)
+        super().init_params(rng, {name: params[name] for name in params if name not in self.parts.shapes()})
 
     # ---- the objective ---------------------------------------------------------------------
 
@@ -221,6 +222,8 @@ class VAE(Model):
 
     def evaluate(self, X, y=None, *, rng=None, n_samples=1):
         """Means over X of neg_elbo = reconstruction + kl, in nats per datum, whatever bound and beta are trained. y is ignored."""
+        if self.units != VAE.units:  # a subclass reports more
+            return super().evaluate(X, y, rng=rng, n_samples=n_samples)
         log_px, kl = (float(np.mean(term, dtype=float)) for term in self.elbo_terms(X, rng, n_samples))
         return {"neg_elbo": kl - log_px, "reconstruction": -log_px, "kl": kl}
 

@@ -111,7 +111,7 @@ def log_normal(z, mu, sigma):
 # $\mathcal{L}_{recon} + \mathcal{L}_{KL}$ is minimised: $\mathcal{L}(q) = -(\mathcal{L}_{recon} + \mathcal{L}_{KL})$.
 #
 # In the code `cut` cuts the $2K$ outputs of the network into its heads, the two vectors of $K$ numbers. `parts` is
-# what the model is made of; for this $q$ and this prior, `draw_forward` is $z=\mu+\sigma\varepsilon$ and `divergence_forward` is `kl_forward`, which
+# what the model is made of; for this $q$ and this prior, `draw_forward` is $z=\mu+\sigma\varepsilon$ and `kl_term_forward` is `kl_forward`, which
 # section 2 derives. (05 shows both.)
 
 # %%
@@ -764,7 +764,7 @@ for name, record in LIKELIHOODS.items():
         pixels = np.array(list(product(range(low, min(high, 200) + 1), repeat=2)), dtype=float)  # beyond 200 counts nothing is left
         weights = np.ones(len(pixels))
     else:
-        sides = [panels(np.array([low, high]) if np.isfinite(high) else outs[0, d] + wide) for d in range(2)]
+        sides = [panels(np.array([low, high]) if np.isfinite(high) else np.unique(np.clip(outs[0, d] + wide, low, high))) for d in range(2)]
         pixels = np.stack(np.meshgrid(sides[0][0], sides[1][0], indexing="ij"), axis=-1).reshape(-1, 2)
         weights = np.outer(sides[0][1], sides[1][1]).ravel()
     total = weights @ np.exp(record.forward(np.repeat(out, len(pixels), axis=0), pixels, *own)[0])

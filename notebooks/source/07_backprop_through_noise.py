@@ -40,7 +40,7 @@ from tinyvae import (
     reparameterize_backward,
     reparameterize_forward,
 )
-from tinyvae.bounds import divergence_backward, draw_backward
+from tinyvae.bounds import draw_backward, kl_term_backward
 from tinyvae.companion import show
 from tinyvae.estimators import (
     reparameterized_gradient,
@@ -442,12 +442,12 @@ assert report.ok and not wrong.ok
 #
 # In the code `q` is the pair $(\mu,\log\sigma)$; `dq` and `dq_kl` are the pairs of its gradients from the two paths. The functions ask `parts`, which
 # holds what the model is made of, for the pair to call: for this posterior and prior `draw_backward` is `reparameterize_backward`, and
-# `divergence_backward` is `kl_backward`, with a gradient by $z$ that is 0. The gradients of all weights are added to `dparams`; `add_own` adds
+# `kl_term_backward` is `kl_backward`, with a gradient by $z$ that is 0. The gradients of all weights are added to `dparams`; `add_own` adds
 # those of parameters that a prior or a likelihood may have of its own, and here there are none.
 
 # %%
 show(elbo_terms_forward, elbo_terms_backward)
-show(draw_backward, divergence_backward)
+show(draw_backward, kl_term_backward)
 
 # %%
 tiny = VAE(64, 2, hidden=(5,), dtype="float64", n_samples=3)

@@ -538,7 +538,7 @@ assert t_fit > 50 * t_encoder
 # The first is the KL of the best member of the family to the posterior, so it is at least 0; the second is at least 0 because the encoder's
 # q is itself a member of the family. For K = 2 a grid gives log p(x) exactly; the ELBOs are estimated from draws, with standard errors.
 #
-# In the code `parts` holds what the model is made of, with `family` in the place of its posterior. `draw_forward` and `divergence_forward` call the
+# In the code `parts` holds what the model is made of, with `family` in the place of its posterior. `draw_forward` and `kl_term_forward` call the
 # functions of that family: for "full" those of section 3, for "diagonal" `reparameterize_forward` and `kl_forward`.
 
 # %%

@@ -76,7 +76,7 @@ rng = np.random.default_rng(0)
 # And while D3 first writes $\phi$ for the free parameters of one $q$, here $\phi$ holds the weights of a network that serves every $x$.
 #
 # The whole forward pass in five lines, one for each arrow. `parts` holds the two networks and the three choices; for these choices `features` leaves
-# x as it is, `draw_forward` is $z = \mu + \sigma\varepsilon$ and `divergence_forward` the KL in closed form (05 shows both):
+# x as it is, `draw_forward` is $z = \mu + \sigma\varepsilon$ and `kl_term_forward` the KL in closed form (05 shows both):
 
 # %%
 show(elbo_terms_forward)

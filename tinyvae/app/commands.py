@@ -1,6 +1,7 @@
 """What the command line does beside training: evaluate, sample, gradcheck, bench. Each returns its exit status."""
 
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -87,9 +88,10 @@ def gradcheck(names=()):
 
 
 def _named(name, job):
-    """"model" names all models, "laplace" the pair and the models of that likelihood, "model: ..." one of them."""
+    """"model" names all models; "laplace", "mixture" or "full" a record's pairs and the models with it; "model: ..." one of them."""
     kind, _, what = job.partition(": ")
-    return name in (job, kind) or name in what.split(", ")
+    words = [word.partition(":")[0] for word in re.split(", | q under ", what)]
+    return name in (job, kind) or name.partition(":")[0] in words or kind in catalogue.names_of_records().get(name, ())
 
 
 def bench():

@@ -185,6 +185,8 @@ def train_step(run, batch, noise, t):
         (loss, terms), cache = model.loss_forward(batch, noise)
         _refuse_divergence(model, loss, terms)
         dtheta = model.loss_backward(1, cache, _scheduled(run.schedule, t, terms))
+        if np.shape(dtheta) != model.theta.shape:
+            raise TypeError(f"loss_backward of {type(model).__name__} must return the gradient, dparams.flat(), got {type(dtheta).__name__}")
         run.optimizer.step(model.theta, dtheta)
     return loss, terms
 
@@ -240,5 +242,5 @@ def _refuse_divergence(model, loss, terms):
     which = [name for name, term in terms.items() if not np.isfinite(term).all()]
     raise FloatingPointError(
         f"{', '.join(which) or 'the loss'} became infinite or NaN in epoch {model.epoch + 1}: lower the learning rate, "
-        f"or standardise the data; the model is kept as it was after epoch {model.epoch}"
+        f"or standardise the data (and give a density that has no upper bound a floor); the model is kept as it was after epoch {model.epoch}"
     )

@@ -14,10 +14,10 @@ import numpy as np
 from ..bounds import (
     decode_backward,
     decode_forward,
-    divergence_backward,
-    divergence_forward,
     draw_backward,
     draw_forward,
+    kl_term_backward,
+    kl_term_forward,
     log_px_backward,
     log_px_forward,
 )
@@ -93,9 +93,9 @@ class LocalPosterior:
         z, z_cache = draw_forward(q, eps, params, parts.posterior)
         out, decoder_cache = decode_forward(z, params, parts.decoder)
         log_px, px_cache = log_px_forward(out, self.x, params, parts.likelihood)
-        kl, kl_cache = divergence_forward(q, z, params, parts)
+        kl, kl_cache = kl_term_forward(q, z, params, parts)
 
-        dq_kl, dz_kl = divergence_backward(-np.ones_like(kl), kl_cache, dparams, parts)
+        dq_kl, dz_kl = kl_term_backward(-np.ones_like(kl), kl_cache, dparams, parts)
         dout = log_px_backward(np.full_like(log_px, 1 / len(eps)), px_cache, dparams, parts.likelihood)
         dz = decode_backward(dout, decoder_cache, dparams) + dz_kl
         dq = draw_backward(dz, z_cache, dparams, parts.posterior)
@@ -127,7 +127,7 @@ class LocalPosterior:
                 z, _ = draw_forward(q, rng.standard_normal((1, *self.shapes["mu"])), params, parts.posterior)
                 out, _ = decode_forward(z, params, parts.decoder)
                 log_px, _ = log_px_forward(out, self.x, params, parts.likelihood)
-                samples.append(log_px[0] - divergence_forward(q, z, params, parts)[0])
+                samples.append(log_px[0] - kl_term_forward(q, z, params, parts)[0])
         return np.array(samples)
 
 
