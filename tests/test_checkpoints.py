@@ -48,6 +48,32 @@ def test_a_schedule_with_a_state_is_resumed(tmp_path):
     assert np.array_equal(whole.theta, parts.theta) and one.multiplier == two.multiplier != 1
 
 
+def test_an_optimizer_with_a_state_of_its_own_is_resumed(tmp_path):
+    class Count:
+        n = 0
+
+        def step(self, theta, dtheta):
+            self.n += 1
+            theta -= 0.01 / self.n * dtheta
+
+        def state_dict(self):
+            return {"n": np.array(self.n)}
+
+        def load_state_dict(self, state):
+            self.n = int(state["n"])
+
+    whole, part = Siamese(), Siamese()
+    fit(whole, 4, optimizer=Count())
+    fit(Siamese(), 2, optimizer=Count(), checkpoint=tmp_path / "c.npz")
+    fit(part, 4, optimizer=Count(), checkpoint=tmp_path / "c.npz", resume=True)
+    assert np.array_equal(whole.theta, part.theta)
+    odd = Count()
+    odd.state_dict = lambda: {"n": None}
+    with pytest.raises(TypeError, match=r"optimizer.n must be an array of numbers"):
+        fit(Siamese(), 1, optimizer=odd, checkpoint=tmp_path / "odd.npz")
+    assert not (tmp_path / "odd.npz").exists()
+
+
 def test_a_run_that_is_another_is_not_resumed(tmp_path):
     path = tmp_path / "c.npz"
     fit(Siamese(), 2, checkpoint=path)
@@ -99,6 +125,13 @@ def test_a_constructor_that_files_cannot_hold_is_named():
     class Loose(Siamese):
         def __init__(self, **options):
             super().__init__(**options)
+
+    class Tenfold(Siamese):
+        def __init__(self, hidden=2):
+            super().__init__(hidden=10 * hidden)
+
+    with pytest.raises(TypeError, match="Tenfold made again from its arguments .* has other shapes"):
+        Tenfold().save("nowhere.npz")
 
     class Forgetful(Siamese):
         def __init__(self, depth=2):

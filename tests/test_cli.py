@@ -111,6 +111,22 @@ def test_resume_with_more_epochs_is_the_longer_run(run, tmp_path):
     assert (out / "history.csv").read_text().count("\n") == 4
 
 
+def test_a_refused_resume_or_overwrite_leaves_the_finished_run(tmp_path, capsys):
+    rows, out = np.random.default_rng(0).random((300, 6)), tmp_path / "r"
+    np.savez(tmp_path / "d.npz", X=rows)
+    args = ["train", "--data", str(tmp_path / "d.npz"), "--hidden", "4", "--epochs", "2", "--out", str(out), "--quiet"]
+    assert main(args) == 0
+    before = sorted((path.name, path.read_bytes()) for path in out.iterdir())
+    np.savez(tmp_path / "d.npz", X=rows[:250])
+    assert main([*args[:3], "--resume", "--epochs", "3", "--out", str(out)]) == 1
+    assert "was started with rows 240 (got 200)" in capsys.readouterr().err
+    assert sorted((path.name, path.read_bytes()) for path in out.iterdir()) == before
+    assert main([*args, "--overwrite", "--hidden", "1000000", "1000000000"]) == 1, "more memory than there is"
+    assert sorted((path.name, path.read_bytes()) for path in out.iterdir()) == before
+    assert main([*args, "--overwrite", "--prior", "mixture:2"]) == 0
+    assert not (out / "manifold.png").exists(), "no picture of the old run stays"
+
+
 def test_resume_with_other_options_is_refused(run, capsys):
     assert main(["train", "--latent", "5", "--resume", "--out", str(run)]) == 1
     assert "latent 2 (got 5)" in capsys.readouterr().err

@@ -93,6 +93,9 @@ def test_terms_that_do_not_fit_the_units_are_refused():
 
     with pytest.raises(ValueError, match=r"Wrong must report the terms in units, distance, .* got distance \(7,\), size \(7,\)"):
         fit(Wrong(), 1)
+    Wrong.units = {"loss": "squared", "val_size": "squared"}
+    with pytest.raises(ValueError, match="units of Wrong must not hold loss, a column of every history"):
+        fit(Wrong(), 1)
     with pytest.raises(TypeError, match=r"must set self.shapes"):
         Model().fit(X, epochs=1)
     with pytest.raises(NotImplementedError, match="must define loss_forward"):
@@ -182,8 +185,15 @@ def test_unwritten_gradients_are_zero_and_weights_used_twice_collect_both(monkey
     dparams.add("a", np.ones(2))
     dparams.empty("b")[...] = 7
     assert np.array_equal(dparams.flat(), [2, 2, 0, 0, 0, 0]), "what was lent and not added does not count"
-    lent = dparams.empty("b")
-    assert lent is None and dparams.empty("a") is None
+    dparams = Gradients({"a": (2,)})
+    lent = dparams.empty("a")
+    assert dparams.empty("a") is None, "lent once"
+    with pytest.raises(RuntimeError, match="the gradient of a is lent"):
+        dparams["a"] += 1
+    lent[...] = 2
+    dparams.add("a", lent)
+    dparams.add("a", np.ones(2))
+    assert np.array_equal(dparams.flat(), [3, 3])
     with pytest.raises(KeyError):
         dparams["unknown"] += 1
     assert check_model(Siamese(), X[:5], Y[:5]).ok
@@ -215,3 +225,12 @@ def test_what_is_checked_is_this_very_object():
             return super().loss_backward(1, cache, weights)
 
     assert not check_model(Flat(), X[:5]).ok, "dloss must not be ignored"
+
+    class Running(Siamese):
+        def draw_noise(self, rng, batch):
+            self.seen[0] += 1
+            return super().draw_noise(rng, batch)
+
+    model = Running()
+    model.seen = np.zeros(1)
+    assert check_model(model, X[:5]).ok and model.seen[0] == 0, "not even a state of its own is changed"

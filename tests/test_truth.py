@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
-from scipy import integrate
+from scipy import integrate, stats
 
 from tinyvae import (
     SGD,
@@ -121,6 +121,19 @@ def test_mean_and_sampler_agree_with_the_density(name):
     assert np.isclose(record.mean(out)[0, 0], mean, atol=1e-6)
     draws = record.sample(np.broadcast_to(out, (100_000, *out.shape[1:])).copy(), np.random.default_rng(2), *own(record))[:, 0]
     assert within(draws, mean) and within((draws - mean) ** 2, variance)
+
+
+@pytest.mark.parametrize("dtype, error", [(np.float32, 2e-2), (np.float64, 1e-8)])
+def test_large_counts_lose_no_nats(dtype, error):
+    """Terms of 10^5 nats cancel; only the rounding of a float32 output itself remains."""
+    rng = np.random.default_rng(0)
+    rate = rng.uniform(5e3, 1.5e4, (4, 20))
+    x, log_rate = rng.poisson(rate), np.log(rate).astype(dtype)
+    wanted = stats.poisson(np.exp(log_rate.astype(float))).logpmf(x).sum(1)
+    assert np.abs(LIKELIHOODS["poisson"].forward(log_rate, x.astype(dtype))[0] - wanted).max() < error
+    r = np.exp(dtype(3.0).astype(float))
+    wanted = stats.nbinom(r, r / (r + np.exp(log_rate.astype(float)))).logpmf(x).sum(1)
+    assert np.abs(LIKELIHOODS["negative_binomial"].forward(log_rate, x.astype(dtype), dtype(3.0))[0] - wanted).max() < max(error, 1e-7)
 
 
 def test_bernoulli_is_the_negative_cross_entropy():

@@ -13,7 +13,7 @@ import numpy as np
 from .params import Gradients, count, glorot_uniform, views
 from .support.storage import model_meta, plain, read_npz, write_npz
 from .support.validation import (
-    check_choice,
+    check_dtype,
     check_int,
     check_labels,
     check_matrix,
@@ -53,8 +53,7 @@ class Model:
 
     def __init__(self, *, seed=0, dtype="float32"):
         self.seed = check_int("seed", seed, 0)
-        name = dtype if isinstance(dtype, str) else np.dtype(dtype).name
-        self.dtype = np.dtype(check_choice("dtype", name, ("float32", "float64")))
+        self.dtype = check_dtype(dtype)
         self.epoch = 0
 
     # ---- what a subclass states ---------------------------------------------------------------
@@ -191,7 +190,7 @@ class Model:
         import inspect  # here, because it takes long to import
 
         given = inspect.signature(type(self)).parameters.values()
-        if any(p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD) for p in given):
+        if any(p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD, p.POSITIONAL_ONLY) for p in given):
             raise TypeError(f"the constructor of {type(self).__name__} must name all its arguments, so that files can hold them")
         lacking = [p.name for p in given if not hasattr(self, p.name)]
         if lacking:
@@ -205,7 +204,7 @@ class Model:
         if held:
             raise TypeError(f"{type(self).__name__}.{held[0]} holds views of theta, which a copy cannot follow: take self.params where it is used")
         twin = copy.copy(self)
-        twin.dtype = self.dtype if dtype is None else np.dtype(dtype)
+        twin.dtype = self.dtype if dtype is None else check_dtype(dtype)
         twin.theta = theta.astype(twin.dtype)
         for name, value in vars(self).items():
             if isinstance(value, types.MethodType) and value.__self__ is self:  # a method replaced in this one object

@@ -70,10 +70,12 @@ class Gradients(Mapping):
         # that is empty, which spares a training step two passes over all parameters.
         self._flat = np.empty(count(shapes), dtype)
         self._views = views(self._flat, shapes)
-        self._empty = set(shapes)
+        self._empty, self._lent = set(shapes), set()
 
     def __getitem__(self, name):
         view = self._views[name]
+        if name in self._lent:
+            raise RuntimeError(f"the gradient of {name} is lent: add what was written to it first")
         if name in self._empty:
             view[...] = 0
             self._empty.discard(name)
@@ -89,20 +91,25 @@ class Gradients(Mapping):
         return len(self._views)
 
     def empty(self, name):
-        """The array of a name that nothing has been added to, to be overwritten whole; None if something has."""
-        return self._views[name] if name in self._empty else None
+        """Lend the array of a name that nothing has been added to, to be overwritten whole, then added; else None."""
+        if name not in self._empty:
+            return None
+        self._empty.discard(name)
+        self._lent.add(name)
+        return self._views[name]
 
     def add(self, name, d):
         """Add d; if d is the array that `empty` lent, it is in its place already."""
-        if d is self.empty(name):
-            self._empty.discard(name)
+        if name in self._lent and d is self._views[name]:
+            self._lent.discard(name)
         else:
             self[name] += d
 
     def flat(self):
         """The whole gradient, of shape (P,)."""
-        for name in tuple(self._empty):
-            self[name] = 0
+        for name in (*self._empty, *self._lent):
+            self._views[name][...] = 0
+        self._empty, self._lent = set(), set()
         return self._flat
 
 

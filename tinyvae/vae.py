@@ -41,7 +41,8 @@ class VAE(Model):
     likelihood : str
         p(x|z): a name in `tinyvae.likelihoods.LIKELIHOODS`, or "categorical:C" for C classes.
     eta : float
-        Variance of p(x|z): fixed for "gaussian" and "laplace", the start for "gaussian_scalar".
+        Variance of p(x|z): fixed for "gaussian" and "laplace", the start for "gaussian_scalar". It goes into `parts`
+        when the model is made: for another, make another model.
     posterior : str
         q(z|x): a name in `tinyvae.posteriors.POSTERIORS`, "diagonal" or "full".
     prior : str

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +30,7 @@ DEFAULTS = {
 }  # fmt: skip
 SINCE = {"posterior": "diagonal", "prior": "standard"}  # what runs of version 0.1 did not name
 GREY_LEVELS = 16  # of the digits, above 0
+PICTURES = "learning_curves", "reconstructions", "samples", "latent", "manifold", "kl_by_dimension"
 MNIST_DEFAULTS = {"epochs": 20, "lr": 0.001}
 
 
@@ -82,14 +84,14 @@ def train(given, out, *, resume=False, overwrite=False, quiet=False):
     options, done = _open_run(given, data, out, checkpoint, resume, overwrite)
     X_train, X_test, y_test = load_data(options)
     vae = _new_vae(options, X_train)
-    _start_writing(out, checkpoint, vae, X_train, X_test, options, resume)
+    fit = partial(
+        vae.fit, X_train, batch_size=options["batch_size"], X_val=X_test, binarize=_binarize(options),
+        checkpoint=checkpoint, resume=True, options=options,
+    )  # fmt: skip
+    _start_writing(out, checkpoint, vae, X_train, X_test, options, done, fit)
     show = Silent() if quiet else Table(vae, X_train, X_test, options, done)
     try:
-        history = vae.fit(
-            X_train, epochs=options["epochs"], batch_size=options["batch_size"], optimizer=_new_optimizer(options),
-            X_val=X_test, binarize=_binarize(options), progress=show.progress, on_epoch=show.epoch,
-            checkpoint=checkpoint, resume=True, options=options,
-        )  # fmt: skip
+        history = fit(epochs=options["epochs"], optimizer=_new_optimizer(options), progress=show.progress, on_epoch=show.epoch)
         summary = summarise(vae, X_train, X_test, history, options)
         files = _write_results(out, vae, X_test, y_test, history, summary, options)
     except KeyboardInterrupt as interrupt:
@@ -109,7 +111,7 @@ def _binarize(options):
 
 
 def _open_run(given, data, out, checkpoint, resume, overwrite):
-    """The options of the run and the epochs that it has had: a stored run's own if it is resumed; none is silently replaced."""
+    """The options of the run, and the epochs that it has had if it is resumed, else None; no run is silently replaced."""
     if resume and checkpoint.is_file():
         vae, _, _, options = training.load_checkpoint(checkpoint, VAE)
         return _continue(vae, SINCE | options, given, out), vae.epoch
@@ -117,7 +119,7 @@ def _open_run(given, data, out, checkpoint, resume, overwrite):
         warn(f"no checkpoint in {out}: training starts from the beginning")
     elif not overwrite and any((out / name).exists() for name in ("checkpoint.npz", "model.npz")):
         raise FileExistsError(f"{out} already holds a run: add --resume to go on, --overwrite to replace it, or choose another --out")
-    return DEFAULTS | (MNIST_DEFAULTS if data.endswith("mnist") else {}) | given, 0
+    return DEFAULTS | (MNIST_DEFAULTS if data.endswith("mnist") else {}) | given, None
 
 
 def _continue(vae, options, given, out):
@@ -135,12 +137,17 @@ def _continue(vae, options, given, out):
     return options | {"epochs": epochs}
 
 
-def _start_writing(out, checkpoint, vae, X_train, X_test, options, resume):
-    """Check the data, then make the folder; an old result must not pass for that of an unfinished run."""
-    for X in (X_train, X_test):
-        vae.check_data(X, binarize=_binarize(options))
-    out.mkdir(parents=True, exist_ok=True)
-    for name in ("model.npz", "summary.json", *([] if resume else ["checkpoint.npz"])):
+def _start_writing(out, checkpoint, vae, X_train, X_test, options, done, fit):
+    """Try all that may be refused, then write; only then remove an old result, which must not pass for that of an unfinished run."""
+    if done is None:
+        for X in (X_train, X_test):
+            vae.check_data(X, binarize=_binarize(options))
+        start = {name: [] for name in training.columns(vae, validation=True)}
+        out.mkdir(parents=True, exist_ok=True)
+        training.save_checkpoint(checkpoint, vae, _new_optimizer(options), start, options)
+    else:
+        fit(epochs=done, optimizer=_new_optimizer(options), progress=False)  # trains nothing
+    for name in ("model.npz", "summary.json", *(f"{picture}.png" for picture in PICTURES)):
         (out / name).unlink(missing_ok=True)
 
 

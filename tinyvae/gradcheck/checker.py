@@ -1,5 +1,7 @@
 """The two checks: run the pair, refuse what cannot be checked, compare the rest with differences."""
 
+import copy
+
 import numpy as np
 
 from ..params import Gradients, views
@@ -83,7 +85,7 @@ def check_model(model, X, y=None, *, seed=0):
     >>> check_model(VAE(4, hidden=(3,)), np.array([[0, 1, 1, 0], [1, 1, 0, 0]])).ok
     True
     """
-    model, rng = model.copy("float64"), np.random.default_rng(seed)
+    model, rng = copy.deepcopy(model.copy("float64")), np.random.default_rng(seed)  # deep: it may change a state of its own
     X = model.check_data(X)
     batch = model.scaled(X), check_labels(y, X, model.dtype)
     noise = model.draw_noise(rng, batch)

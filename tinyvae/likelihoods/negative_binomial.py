@@ -33,10 +33,11 @@ def negative_binomial_forward(log_mean, x, log_r):
     >>> print(np.exp(log_px).round(12))
     [0.0625]
     """
-    x, r = np.asarray(x, log_mean.dtype), np.exp(np.asarray(log_r, log_mean.dtype))
-    a = log_mean - log_r
+    x, r = np.asarray(x, log_mean.dtype), np.exp(np.asarray(log_r, np.float64))
+    a = log_mean.astype(np.float64) - log_r  # large terms cancel: in float32 nats would be lost
     cache = x, r, a
-    return (_sum_below(x, np.log, r) - log_factorial(x) - r * softplus(a) - x * softplus(-a)).sum(-1), cache
+    log_p = _sum_below(x, np.log, r) - log_factorial(x) - r * softplus(a) - x * softplus(-a)
+    return log_p.sum(-1).astype(log_mean.dtype), cache
 
 
 def negative_binomial_backward(dlog_px, cache):
@@ -48,13 +49,13 @@ def negative_binomial_backward(dlog_px, cache):
     dlog_px = dlog_px[..., None]
     dlog_mean = dlog_px * (x - (r + x) * sigmoid(a))
     dr = dlog_px * (_sum_below(x, np.reciprocal, r) - softplus(a))
-    return dlog_mean, np.sum(r * dr - dlog_mean)
+    return dlog_mean.astype(x.dtype), np.sum(r * dr - dlog_mean).astype(x.dtype)
 
 
 def _sum_below(x, f, r):
     """The sum of f(r + i) over i = 0, ..., x - 1, by a table up to the largest x."""
     table = np.concatenate([[0.0], np.cumsum(f(r + np.arange(int(x.max()), dtype=np.float64)))])
-    return table[x.astype(np.intp)].astype(x.dtype)
+    return table[x.astype(np.intp)]
 
 
 def _sample(log_mean, rng, log_r):

@@ -24,10 +24,10 @@ def poisson_forward(log_rate, x):
     >>> print(np.exp(log_px).round(6), (2**3 * np.exp(-2) / 6).round(6))
     [0.180447] 0.180447
     """
-    x = np.asarray(x, log_rate.dtype)
-    rate = np.exp(log_rate)
-    cache = x, rate
-    return (x * log_rate - rate - log_factorial(x)).sum(-1), cache
+    x, wide = np.asarray(x, log_rate.dtype), log_rate.astype(np.float64)  # large terms cancel: in float32 nats would be lost
+    rate = np.exp(wide)
+    cache = x, rate.astype(log_rate.dtype)
+    return (x * wide - rate - log_factorial(x)).sum(-1).astype(log_rate.dtype), cache
 
 
 def poisson_backward(dlog_px, cache):
@@ -43,7 +43,7 @@ def log_factorial(x):
     [  1.   1. 120.]
     """
     table = np.cumsum(np.log(np.maximum(np.arange(int(x.max()) + 1), 1)))
-    return table[x.astype(np.intp)].astype(x.dtype if x.dtype.kind == "f" else float)
+    return table[x.astype(np.intp)]
 
 
 def _sample(log_rate, rng):

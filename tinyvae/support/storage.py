@@ -33,7 +33,14 @@ def write_text(path, text):
 
 def model_meta(model):
     """What a file must say of a model beside theta: its class, its configuration, the epochs that it has had."""
-    return {"class": type(model).__name__, "config": model.config, "epoch": model.epoch}
+    config = model.config
+    try:
+        same = type(model)(**config).shapes == model.shapes
+    except (TypeError, ValueError, KeyError, AttributeError) as error:
+        raise TypeError(f"{type(model).__name__} cannot be made again from its own arguments {config}: {error}") from error
+    if not same or model.theta.dtype != model.dtype:
+        raise TypeError(f"{type(model).__name__} made again from its arguments {config} has other shapes: keep each argument as it was given")
+    return {"class": type(model).__name__, "config": config, "epoch": model.epoch}
 
 
 def plain(value):
@@ -48,6 +55,9 @@ def plain(value):
 def write_npz(path, meta, arrays):
     """Write arrays and a JSON-able dict `meta` as one npz file, whole."""
     meta = json.dumps({"format": FORMAT, "version": VERSION, **meta})
+    odd = [name for name, array in arrays.items() if np.asarray(array).dtype.hasobject]
+    if odd:
+        raise TypeError(f"{odd[0]} must be an array of numbers to be kept in {path}, got {arrays[odd[0]]!r}: such a file could not be read")
     with replacing(path) as beside, open(beside, "wb") as file:
         np.savez(file, meta=np.array(meta), **arrays)
 

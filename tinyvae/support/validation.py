@@ -44,6 +44,12 @@ def check_choice(name, value, known):
     return value
 
 
+def check_dtype(dtype):
+    """float32 or float64 as a dtype, or an error that names them."""
+    name = dtype if isinstance(dtype, str) else np.dtype(dtype).name
+    return np.dtype(check_choice("dtype", name, ("float32", "float64")))
+
+
 def look_up(kind, table, name):
     """The record of a name in a table; "NAME:17" is the record of that size, where there are sizes.
 

@@ -2,12 +2,13 @@
 
 from ..likelihoods.bernoulli import grey_floor
 from .checkpoints import load_checkpoint, save_checkpoint
-from .loop import VALIDATION, fit, minibatches, stream
+from .loop import VALIDATION, columns, fit, minibatches, stream
 from .measures import active_units, independent_pixels, kl_by_dimension
 
 __all__ = [
     "VALIDATION",
     "active_units",
+    "columns",
     "fit",
     "grey_floor",
     "independent_pixels",

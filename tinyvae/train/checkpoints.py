@@ -46,8 +46,9 @@ def _read(path, model_class):
     history, options = meta.get("history"), meta.get("options")
     if history is None or options is None:
         raise ValueError(f"{path} is a model, not a checkpoint: it lacks the history and the options of a run")
-    whole = all(state[name].shape == model.theta.shape for name in state if name != "t")
-    if not whole or len(set(map(len, history.values()))) != 1:
+    whole = all(array.shape in ((), model.theta.shape) for array in state.values()) and isinstance(history, dict)
+    whole = whole and all(isinstance(column, list) for column in history.values())
+    if not whole or len(set(map(len, history.values()))) != 1 or not isinstance(meta.get("run", {}), dict):
         raise ValueError(f"{path} is damaged: optimizer or history do not fit theta and epoch {model.epoch}; start again")
     return model, state, history, options, meta
 
@@ -59,14 +60,15 @@ def take_up(path, run, resume, columns):
     if not resume:
         raise FileExistsError(f"{path} is there already: add resume=True to go on from it, or choose another checkpoint")
     model, state, history, _, meta = _read(path, type(run.model))
-    done, settings = len(history["epoch"]), run.settings
+    settings = run.settings
+    if set(history) != set(columns):
+        raise ValueError(f"the run in {path} has a history of {', '.join(history)}: hand in validation data as it did")
+    done = len(history["epoch"])
     old, new = {**model.config, **meta.get("run", settings)}, {**run.model.config, **settings}
     changed = [name for name in {**old, **new} if old.get(name) != new.get(name)]
     if changed:
         was = ", ".join(f"{name} {old.get(name)} (got {new.get(name)})" for name in changed)
         raise ValueError(f"the run in {path} was started with {was}: hand in the same, or choose another checkpoint")
-    if set(history) != set(columns):
-        raise ValueError(f"the run in {path} has a history of {', '.join(history)}: hand in validation data as it did")
     if done > run.epochs:
         raise ValueError(f"the run in {path} has had {done} epochs already, got epochs={run.epochs}: ask for more")
     try:

@@ -56,7 +56,7 @@ def fit(
     ----------
     model : Model
     X : ndarray of shape (N, D)
-        Floats, or uint8 pixels 0 to 255, which are scaled a batch at a time.
+        Floats; for a VAE also uint8 pixels 0 to 255, which it scales a batch at a time.
     y : ndarray of shape (N,), optional
         For models that use labels; -1 where a label is unknown.
     epochs : int
@@ -105,14 +105,15 @@ def fit(
     data, validation = _checked(model, X, y, binarize), _checked(model, X_val, y_val, binarize, "_val")
     epochs, batch_size = check_int("epochs", epochs, 0), check_int("batch_size", batch_size, 1)
     optimizer = Adam() if optimizer is None else optimizer
-    _check_options(optimizer, binarize, schedule, decay)
+    _check_options(optimizer, binarize, schedule, decay, checkpoint, resume)
     settings = {
-        "rows": len(data[0]), "batch_size": batch_size, "seed": seed, "binarize": binarize, "schedule": _name(schedule),
-        "optimizer": _name(optimizer), "lr": getattr(optimizer, "lr", None), "decay to 0 in": epochs if decay else None,
+        "model": type(model).__name__, "rows": len(data[0]), "labels": data[1] is not None, "batch_size": batch_size, "seed": seed,
+        "binarize": binarize, "schedule": _name(schedule), "optimizer": _name(optimizer), "decay to 0 in": epochs if decay else None,
     }  # fmt: skip
+    settings |= {name: getattr(optimizer, name, None) for name in ("lr", "momentum", "beta1", "beta2", "eps")}
     run = Run(model, data, validation, epochs, batch_size, optimizer, binarize, schedule, decay, seed, settings)
-    columns = "epoch", "loss", *model.units, *(f"val_{name}" for name in model.units if X_val is not None), "seconds"
-    history = take_up(checkpoint, run, resume, columns) or {name: [] for name in columns}
+    names = columns(model, X_val is not None)
+    history = take_up(checkpoint, run, resume, names) or {name: [] for name in names}
     keep_freed_memory()
 
     def keep():
@@ -127,6 +128,13 @@ def fit(
         if on_epoch is not None:
             on_epoch(model, history)
     return history
+
+
+def columns(model, validation):
+    """The names of a history's columns; `validation`: whether there are validation data."""
+    if reserved := {"epoch", "loss", "seconds"} & set(model.units) or {name for name in model.units if name.startswith("val_")}:
+        raise ValueError(f"units of {type(model).__name__} must not hold {', '.join(reserved)}, a column of every history: rename the term")
+    return "epoch", "loss", *model.units, *(f"val_{name}" for name in model.units if validation), "seconds"
 
 
 def _epochs(run, done, progress):
@@ -166,8 +174,6 @@ def train_epoch(run, bar):
         batch = model.scaled(x), None if y is None else y[rows]
         noise = model.draw_noise(rng, batch)
         loss, terms = train_step(run, batch, noise, t=model.epoch + step * run.batch_size / len(X))
-        if step == 0:
-            _check_terms(model, terms, len(x))
         totals["loss"] += len(x) * float(loss)
         for name in model.units:
             totals[name] += terms[name].sum(dtype=float)
@@ -183,6 +189,7 @@ def train_step(run, batch, noise, t):
     model = run.model
     with np.errstate(over="ignore", invalid="ignore"):  # told below, once, with advice
         (loss, terms), cache = model.loss_forward(batch, noise)
+        _check_terms(model, terms, len(batch[0]))
         _refuse_divergence(model, loss, terms)
         dtheta = model.loss_backward(1, cache, _scheduled(run.schedule, t, terms))
         if np.shape(dtheta) != model.theta.shape:
@@ -213,14 +220,16 @@ def _checked(model, X, y, binarize, suffix=""):
     return X, check_labels(y, X, model.dtype, name="y" + suffix)
 
 
-def _check_options(optimizer, binarize, schedule, decay):
+def _check_options(optimizer, binarize, schedule, decay, checkpoint, resume):
+    if resume and checkpoint is None:
+        raise ValueError("resume=True needs the checkpoint to go on from: checkpoint='run.npz'")
     if binarize is not None:
         check_choice("binarize", binarize, ("dynamic",))
     if isinstance(optimizer, type) or not hasattr(optimizer, "step"):
         raise TypeError(f"optimizer must be an Adam(...) or SGD(...), got {optimizer!r}")
     if decay and not hasattr(optimizer, "lr"):
         raise TypeError(f"optimizer must have a learning rate lr for decay=True, got {optimizer!r}")
-    if schedule is not None and not callable(schedule):
+    if schedule is not None and (isinstance(schedule, type) or not callable(schedule)):
         raise TypeError(f"schedule must be a function of (t, terms), as those of tinyvae.schedules; got {schedule!r}")
 
 

@@ -161,7 +161,7 @@ def gap_report(vae, X, *, family="diagonal", steps=500, n_samples=2000, seed=0):
     -------
     GapReport; both gaps are non-negative but for the sampling error
     """
-    amortised = LocalPosterior(vae, X, start="encoder").elbo_samples(n_samples, rng=seed)
+    amortised = LocalPosterior(vae, X, vae.posterior, start="encoder").elbo_samples(n_samples, rng=seed)
     best = LocalPosterior(vae, X, family, start="encoder", seed=seed).fit(steps).elbo_samples(n_samples, rng=seed)
     best[:, best.mean(0) < amortised.mean(0)] = amortised[:, best.mean(0) < amortised.mean(0)]
     log_px, variance = _log_px(vae, X, n_samples, seed)
