@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -274,3 +275,13 @@ def test_divergence_keeps_the_last_checkpoint(tmp_path):
     args = ["train", "--likelihood", "gaussian", "--eta", ".001", "--optimizer", "sgd", "--lr", "9", "--quiet"]
     assert main([*args, "--out", str(tmp_path)]) == 1
     assert np.isfinite(load_checkpoint(tmp_path / "checkpoint.npz", VAE)[0].theta).all()
+
+
+def test_a_run_of_version_0_1_is_evaluated_and_resumed(tmp_path, capsys):
+    """Stored with its model after 2 epochs, and after the 4 to which version 0.1 itself resumed it."""
+    stored, out = Path(__file__).parent / "files" / "run_0_1", tmp_path / "r"
+    shutil.copytree(stored, out)
+    assert main(["evaluate", str(out), "--json"]) == 0 and json.loads(capsys.readouterr().out)["kl"] > 0
+    assert main(["train", "--resume", "--epochs", "4", "--out", str(out), "--quiet"]) == 0
+    ours, theirs = VAE.load(out / "model.npz"), VAE.load(stored / "model_after_4.npz")
+    assert ours.epoch == theirs.epoch == 4 and np.allclose(ours.theta, theirs.theta, rtol=0, atol=1e-5)  # to the rounding of another BLAS

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tinyvae import VAE, Adam, check_model, load_digits
+from tinyvae import VAE, Adam, check_model, likelihoods, load_digits
 from tinyvae.bounds import (
     draw_backward,
     draw_forward,
@@ -11,6 +11,7 @@ from tinyvae.bounds import (
     kl_term_forward,
 )
 from tinyvae.catalogue import pairs
+from tinyvae.estimators import naive_log_likelihood
 from tinyvae.exact import GridPosterior
 from tinyvae.params import Gradients
 from tinyvae.posteriors import CLOSED_KL, POSTERIORS, Posterior
@@ -87,6 +88,29 @@ def test_the_default_kl_is_closed_and_that_of_a_mixture_is_estimated():
         vae.theta += 0.3
         one, other = (vae.loss_forward((x, None), e)[0][1]["kl"] for e in eps)
         assert np.array_equal(one, other) == same
+
+
+def test_samples_and_naive_estimates_draw_from_the_models_own_prior():
+    """A mixture far from the origin: its z reach the decoder; and its components start apart."""
+    vae = VAE(2, 2, hidden=(), likelihood="gaussian", eta=1e-6, prior="mixture:1", dtype="float64")
+    vae.params["prior.mu"][...], vae.params["decoder.out.W"][...] = [[30.0, -20.0]], np.eye(2)
+    assert np.abs(vae.sample(2000).mean(0) - [30, -20]).max() < 0.2
+    vae = VAE(2, 2, hidden=(), likelihood="gaussian", eta=1.0, prior="mixture:1", dtype="float64")
+    vae.params["prior.mu"][...], vae.params["decoder.out.W"][...] = [[30.0, -20.0]], np.eye(2)
+    exact = -2 * np.log(2 * np.pi * 2) / 2  # log N(x; mu, 2 I) at x = mu
+    assert abs(naive_log_likelihood(vae, np.array([[30.0, -20.0]]), 20_000, rng=0)[0] - exact) < 0.05
+    assert len(np.unique(VAE(3, 2, prior="mixture:5").params["prior.mu"])) == 10
+
+
+def test_the_encoder_starts_at_log_sigma_zero_and_sees_counts_and_classes_scaled():
+    vae = VAE(4, 2, hidden=(3,), posterior="full")
+    assert np.all(vae.params["encoder.head.W"][:, 2:] == 0) and np.any(vae.params["encoder.head.W"][:, :2] != 0)
+    x = np.array([[0.0, 3.0]])
+    wanted = {"categorical:4": x / 3, "poisson": np.log1p(x), "gaussian": x}
+    for name, seen in wanted.items():
+        assert np.allclose(likelihoods.get(name).features(x), seen)
+        one = VAE(2, 1, hidden=(), likelihood=name, dtype="float64")
+        assert np.allclose(one.transform(x), seen @ one.params["encoder.head.W"][:, :1])
 
 
 def test_the_standard_prior_is_a_mixture_of_one():

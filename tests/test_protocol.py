@@ -23,6 +23,17 @@ def test_history_has_the_models_terms_and_their_validation():
     assert set(Siamese().evaluate(X, Y)) == {"distance", "size"}
 
 
+def test_every_row_is_evaluated_with_its_own_label_and_every_draw_counts():
+    many, labels = np.tile(X, (30, 1)), np.where(np.arange(1500) < 1200, -1, 1)
+    model = Siamese()
+    known = model.evaluate(many[1200:], np.ones(300))["distance"]
+    assert np.isclose(model.evaluate(many, labels)["distance"], known / 5, rtol=0.05), "300 of 1,500 rows have a label"
+    draws = np.array([[model.evaluate(X[:3], rng=s, n_samples=n)["distance"] for s in range(60)] for n in (1, 25)])
+    assert draws[1].std() < draws[0].std() / 3
+    history = fit(Siamese(), 1, X_val=X, y_val=np.full(50, -1))
+    assert history["val_distance"] == [0.0], "validation has its own labels"
+
+
 def test_labels_reach_the_loss_and_minus_one_is_unknown():
     assert Siamese().evaluate(X, np.full(50, -1))["distance"] == 0 < Siamese().evaluate(X)["distance"]
     for wrong, message in [(Y[:9], r"y must have shape \(50,\)"), (["a"] * 50, "real numbers"), (np.full(50, np.nan), "finite")]:
@@ -64,6 +75,10 @@ def test_divergence_brings_back_model_and_optimizer():
         sgd.lr = 1e30
         fit(model, 2, optimizer=sgd)
     assert np.array_equal(model.theta, theta) and np.array_equal(sgd.v, v) and model.epoch == 1
+    wide, constraint = VAE(3, 1, hidden=(2,), likelihood="gaussian"), schedules.Constraint(1.0)
+    with pytest.raises(FloatingPointError):
+        wide.fit(X, epochs=1, batch_size=10, optimizer=SGD(1e20), schedule=constraint, progress=False)
+    assert (constraint.multiplier, constraint.average) == (1.0, None)
     fresh, adam = Siamese(), Adam(1e30)
     with pytest.raises(FloatingPointError):
         fit(fresh, 1, optimizer=adam)
@@ -213,6 +228,11 @@ def test_what_is_checked_is_this_very_object():
     assert check_model(vae, binary).ok
     vae.loss_backward = types.MethodType(lambda self, dloss, cache, weights=None: 2 * VAE.loss_backward(self, dloss, cache), vae)
     assert not check_model(vae, binary).ok, "a method that was replaced in the object"
+    vae.loss_backward = types.MethodType(lambda self, dloss, cache, weights=None: 1.0 * VAE.loss_backward(self, dloss, cache), vae)
+    assert check_model(vae, binary).ok, "and that is right: it computes with the copy's parameters"
+    double = VAE(6, hidden=(4,), dtype="float64")
+    kept = double.theta.copy()
+    assert check_model(double, binary).ok and np.array_equal(double.theta, kept)
 
     class Twice(Siamese):
         def loss_backward(self, dloss, cache, weights=None):

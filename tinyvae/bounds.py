@@ -13,6 +13,7 @@ import numpy as np
 
 from .iwae import iwae_bound_backward, iwae_bound_forward
 from .mlp import mlp_backward, mlp_forward
+from .posteriors import CLOSED_KL
 
 
 def encode_forward(x, params, encoder):
@@ -84,7 +85,7 @@ def elbo_terms_forward(x, eps, params, parts):
     (log_px, kl) : ndarrays of shape (N,), in nats per datum
     cache : what `elbo_terms_backward` needs
     """
-    features = parts.likelihood.features(x)  # pixels as they are; counts as log(1 + x)
+    features = parts.likelihood.features(x) if parts.likelihood.whole else x  # pixels as they are; counts as log(1 + x)
     q, encoder_cache = encode_forward(features, params, parts.encoder)  # q(z|x): mu, log sigma
     z, z_cache = draw_forward(q, eps, params, parts.posterior)  # z = mu + sigma eps
     out, decoder_cache = decode_forward(z, params, parts.decoder)  # p(x|z): logits, for example
@@ -131,7 +132,7 @@ def log_weight_terms_forward(x, eps, params, parts):
     (log_px, log_ratio) : ndarrays of shape (L, N), in nats
     cache : what `log_weight_terms_backward` needs
     """
-    features = parts.likelihood.features(x)  # pixels as they are; counts as log(1 + x)
+    features = parts.likelihood.features(x) if parts.likelihood.whole else x  # pixels as they are; counts as log(1 + x)
     q, encoder_cache = encode_forward(features, params, parts.encoder)  # q(z|x): mu, log sigma
     z, z_cache = draw_forward(q, eps, params, parts.posterior)  # z = mu + sigma eps
     out, decoder_cache = decode_forward(z, params, parts.decoder)  # p(x|z): logits, for example
@@ -223,9 +224,9 @@ def log_ratio_backward(dlog_ratio, cache, dparams, parts):
 
 def kl_term_forward(q, z, params, parts):
     """KL(q(z|x) || p(z)), of shape (N,): in closed form where one is known, else the mean of log q - log p over the L samples."""
-    if parts.closed_kl is not None:
-        kl_forward, _ = parts.closed_kl
-        return kl_forward(*q, *own_values(parts.prior, "prior", params))
+    closed_forward, _ = CLOSED_KL.get((parts.posterior.name, parts.prior.name), (None, None))
+    if closed_forward is not None:
+        return closed_forward(*q, *own_values(parts.prior, "prior", params))
     log_ratio, ratio_cache = log_ratio_forward(q, z, params, parts)
     cache = ratio_cache, log_ratio.shape
     return -log_ratio.mean(0), cache
@@ -233,9 +234,9 @@ def kl_term_forward(q, z, params, parts):
 
 def kl_term_backward(dkl, cache, dparams, parts):
     """dq in the order of q, each (N, ...); and dz, of shape (L, N, K), which is 0 for a closed form."""
-    if parts.closed_kl is not None:
-        _, kl_backward = parts.closed_kl
-        return add_own(kl_backward(dkl, cache), parts.prior, "prior", dparams), 0
+    _, closed_backward = CLOSED_KL.get((parts.posterior.name, parts.prior.name), (None, None))
+    if closed_backward is not None:
+        return add_own(closed_backward(dkl, cache), parts.prior, "prior", dparams), 0
     ratio_cache, (L, N) = cache
     return log_ratio_backward(np.broadcast_to(-dkl / L, (L, N)), ratio_cache, dparams, parts)
 

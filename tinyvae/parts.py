@@ -6,7 +6,7 @@ from typing import NamedTuple
 from . import likelihoods, posteriors, priors
 from .likelihoods import Likelihood
 from .mlp import Network, mlp_init
-from .posteriors import CLOSED_KL, Posterior
+from .posteriors import Posterior
 from .priors import Prior
 
 
@@ -18,11 +18,6 @@ class Parts(NamedTuple):
     prior: Prior  # p(z)
     decoder: Network
     likelihood: Likelihood  # p(x|z)
-
-    @property
-    def closed_kl(self):
-        """The pair of KL(q(z|x) || p(z)) in closed form, or None where none is known."""
-        return CLOSED_KL.get((self.posterior.name, self.prior.name))
 
     def shapes(self):
         """Names and shapes of all parameters: encoder, decoder, then the distributions' own."""

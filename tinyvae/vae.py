@@ -18,6 +18,7 @@ from .bounds import (
 )
 from .mlp import ACTIVATIONS
 from .model import CHUNK, Model
+from .params import Gradients
 from .parts import assemble, init_parts
 from .support.validation import (
     check_choice,
@@ -137,9 +138,9 @@ class VAE(Model):
         cache, bound = cache
         if weights is not None and not BOUNDS[self.bound].weighted:
             raise ValueError(f"bound={self.bound!r} has no KL term to weigh: train it without a schedule")
-        weights = self.weigh(weights, reconstruction=1, kl=self.beta)
-        dbound, dparams = np.full_like(bound, -dloss / len(bound)), self.gradients()
-        BOUNDS[self.bound].backward(dbound, cache, dparams, self.parts, (weights["reconstruction"], weights["kl"]))
+        on_terms = (1, self.beta) if weights is None else tuple(self.weigh(weights, reconstruction=1, kl=self.beta).values())
+        dbound, dparams = np.full_like(bound, -dloss / len(bound)), Gradients(self.shapes, self.dtype)
+        BOUNDS[self.bound].backward(dbound, cache, dparams, self.parts, on_terms)
         return dparams.flat()
 
     # ---- data -----------------------------------------------------------------------------------

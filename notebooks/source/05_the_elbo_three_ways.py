@@ -454,7 +454,7 @@ assert np.ptp([form_a, form_b, form_c, bound, -free_energy]) < 1e-10 and bound <
 #
 # In the code `q` is the pair $(\mu,\log\sigma)$ and `parts` holds what the model is made of: two networks, and records of $q(z\mid x)$, $p(z)$ and
 # $p(x\mid z)$. Here $q$ is a diagonal Gaussian and $p(z)$ is $\mathcal{N}(0,I)$. Then `draw_forward` is $z=\mu+\sigma\varepsilon$, the function
-# `reparameterize_forward`, and `kl_term_forward` is the closed form, `kl_forward` of section 6, by `parts.closed_kl`. (Where no
+# `reparameterize_forward`, and `kl_term_forward` is the closed form, `kl_forward` of section 6, found in the table `CLOSED_KL`. (Where no
 # closed form is known, it takes the mean of $\log q-\log p$ over the samples.) `features` leaves pixels as they are, and `own_values` are learned
 # parameters that a prior or a likelihood may have; here there are none. The weights of the two terms, 1 and $\beta=1$, enter in `elbo_forward`, the
 # minus in `VAE.loss_forward`, whose batch is a pair: data, and labels, which this model does not use.

@@ -1,4 +1,4 @@
-"""The standard normal prior N(0, I): the only place where it is written out."""
+"""The standard normal prior N(0, I): log p(z) and its sampler (closed forms of the KL to it stand with their posteriors)."""
 
 from ..gaussian import LOG_2PI
 from .record import Prior

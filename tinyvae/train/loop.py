@@ -171,7 +171,7 @@ def train_epoch(run, bar):
     totals = dict.fromkeys(("loss", *model.units), 0.0)
     for step, rows in enumerate(minibatches(np.arange(len(X)), run.batch_size, rng)):
         x = draw_pixels(X[rows], rng) if run.binarize else X[rows]
-        batch = model.scaled(x), None if y is None else y[rows]
+        batch = x if x.dtype == model.dtype else model.scaled(x), None if y is None else y[rows]
         noise = model.draw_noise(rng, batch)
         loss, terms = train_step(run, batch, noise, t=model.epoch + step * run.batch_size / len(X))
         totals["loss"] += len(x) * float(loss)
