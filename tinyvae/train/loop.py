@@ -43,7 +43,7 @@ class Run(NamedTuple):
     schedule: Any
     decay: bool
     seed: int
-    settings: dict  # what a resumed run must have in common with the one that it goes on from
+    settings: dict | None = None  # what a resumed run must have in common with the one that it goes on from
 
 
 def fit(
@@ -106,12 +106,8 @@ def fit(
     epochs, batch_size = check_int("epochs", epochs, 0), check_int("batch_size", batch_size, 1)
     optimizer = Adam() if optimizer is None else optimizer
     _check_options(optimizer, binarize, schedule, decay, checkpoint, resume)
-    settings = {
-        "model": type(model).__name__, "rows": len(data[0]), "labels": data[1] is not None, "batch_size": batch_size, "seed": seed,
-        "binarize": binarize, "schedule": _name(schedule), "optimizer": _name(optimizer), "decay to 0 in": epochs if decay else None,
-    }  # fmt: skip
-    settings |= {name: getattr(optimizer, name, None) for name in ("lr", "momentum", "beta1", "beta2", "eps")}
-    run = Run(model, data, validation, epochs, batch_size, optimizer, binarize, schedule, decay, seed, settings)
+    run = Run(model, data, validation, epochs, batch_size, optimizer, binarize, schedule, decay, seed)
+    run = run._replace(settings=_settings(run))  # now, for the learning rate may change on the way
     names = columns(model, X_val is not None)
     history = take_up(checkpoint, run, resume, names) or {name: [] for name in names}
     keep_freed_memory()
@@ -231,6 +227,15 @@ def _check_options(optimizer, binarize, schedule, decay, checkpoint, resume):
         raise TypeError(f"optimizer must have a learning rate lr for decay=True, got {optimizer!r}")
     if schedule is not None and (isinstance(schedule, type) or not callable(schedule)):
         raise TypeError(f"schedule must be a function of (t, terms), as those of tinyvae.schedules; got {schedule!r}")
+
+
+def _settings(run):
+    settings = {
+        "model": type(run.model).__name__, "rows": len(run.data[0]), "labels": run.data[1] is not None, "seed": run.seed,
+        "batch_size": run.batch_size, "binarize": run.binarize, "schedule": _name(run.schedule),
+        "optimizer": _name(run.optimizer), "decay to 0 in": run.epochs if run.decay else None,
+    }  # fmt: skip
+    return settings | {name: getattr(run.optimizer, name, None) for name in ("lr", "momentum", "beta1", "beta2", "eps")}
 
 
 def _name(thing):
