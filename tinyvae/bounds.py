@@ -49,21 +49,6 @@ def decode_backward(dout, cache, dparams):
     return mlp_backward(join([dout], decoder.heads), mlp_cache, dparams)
 
 
-def cut(y, heads):
-    """A network's outputs, of shape (..., O), as a tuple of arrays of the heads' shapes, each (..., *shape)."""
-    parts, stop = [], 0
-    for shape in heads:
-        start, stop = stop, stop + math.prod(shape)
-        parts.append(y[..., start:stop].reshape(*y.shape[:-1], *shape))
-    return tuple(parts)
-
-
-def join(parts, heads):
-    """The opposite of `cut`; a single head is not copied."""
-    flat = [part.reshape(*part.shape[: part.ndim - len(shape)], -1) for part, shape in zip(parts, heads)]
-    return np.concatenate(flat, axis=-1) if len(flat) > 1 else flat[0]
-
-
 # ---- the ELBO --------------------------------------------------------------------------------------
 
 
@@ -108,6 +93,76 @@ def elbo_terms_backward(dterms, cache, dparams, parts):
     dz = decode_backward(dout, decoder_cache, dparams) + dz_kl
     dq = draw_backward(dz, z_cache, dparams, parts.posterior)  # dmu = dz, dlog_sigma = sigma eps dz
     encode_backward([d + d_kl for d, d_kl in zip(dq, dq_kl, strict=True)], encoder_cache, dparams)  # mu and sigma stand in both terms
+
+
+# ---- the lines of the ELBO: each calls the pair of a record, with the parameters of its own that some have -----------
+
+
+def draw_forward(q, eps, params, posterior):
+    """z ~ q(z|x), of the shape (L, N, K) of eps; for Gaussians z = mu + sigma eps."""
+    return posterior.sample_forward(*q, eps, *own_values(posterior, "posterior", params))
+
+
+def draw_backward(dz, cache, dparams, posterior):
+    """dq, in the order and the shapes of q, each (N, ...)."""
+    return add_own(posterior.sample_backward(dz, cache), posterior, "posterior", dparams)
+
+
+def log_px_forward(out, x, params, likelihood):
+    """log p(x|z), of shape (L, N), for the decoder's output of shape (L, N, D)."""
+    return likelihood.forward(out, x, *own_values(likelihood, "likelihood", params))
+
+
+def log_px_backward(dlog_px, cache, dparams, likelihood):
+    """dout, of the shape of out, (L, N, D)."""
+    (dout,) = add_own(likelihood.backward(dlog_px, cache), likelihood, "likelihood", dparams)
+    return dout
+
+
+def kl_term_forward(q, z, params, parts):
+    """KL(q(z|x) || p(z)), of shape (N,): in closed form where one is known, else the mean of log q - log p over the L samples."""
+    closed_forward, _ = CLOSED_KL.get((parts.posterior.name, parts.prior.name), (None, None))
+    if closed_forward is not None:
+        return closed_forward(*q, *own_values(parts.prior, "prior", params))
+    log_ratio, ratio_cache = log_ratio_forward(q, z, params, parts)
+    cache = ratio_cache, log_ratio.shape
+    return -log_ratio.mean(0), cache
+
+
+def kl_term_backward(dkl, cache, dparams, parts):
+    """dq in the order of q, each (N, ...); and dz, of shape (L, N, K), which is 0 for a closed form."""
+    _, closed_backward = CLOSED_KL.get((parts.posterior.name, parts.prior.name), (None, None))
+    if closed_backward is not None:
+        return add_own(closed_backward(dkl, cache), parts.prior, "prior", dparams), 0
+    ratio_cache, (L, N) = cache
+    return log_ratio_backward(np.broadcast_to(-dkl / L, (L, N)), ratio_cache, dparams, parts)
+
+
+def log_pz_forward(z, params, prior):
+    """log p(z), of shape (L, N), for z of shape (L, N, K)."""
+    return prior.forward(z, *own_values(prior, "prior", params))
+
+
+def log_pz_backward(dlog_pz, cache, dparams, prior):
+    """dz, of shape (L, N, K)."""
+    (dz,) = add_own(prior.backward(dlog_pz, cache), prior, "prior", dparams)
+    return dz
+
+
+def log_ratio_forward(q, z, params, parts):
+    """log p(z) - log q(z|x), of shape (L, N), for z of shape (L, N, K)."""
+    log_pz, pz_cache = log_pz_forward(z, params, parts.prior)
+    log_qz, qz_cache = parts.posterior.forward(z, *q, *own_values(parts.posterior, "posterior", params))
+    cache = pz_cache, qz_cache
+    return log_pz - log_qz, cache
+
+
+def log_ratio_backward(dlog_ratio, cache, dparams, parts):
+    """dlog_qz = -dlog_ratio,  dlog_pz = dlog_ratio; dq in the order of q, and dz, of shape (L, N, K)."""
+    pz_cache, qz_cache = cache
+    dz_q, *dq = add_own(parts.posterior.backward(-dlog_ratio, qz_cache), parts.posterior, "posterior", dparams)
+    dz_p = log_pz_backward(dlog_ratio, pz_cache, dparams, parts.prior)
+    return dq, dz_p + dz_q
 
 
 # ---- importance weights ------------------------------------------------------------------------------
@@ -156,91 +211,6 @@ def log_weight_terms_backward(dterms, cache, dparams, parts):
     encode_backward([d + d_ratio for d, d_ratio in zip(dq, dq_ratio, strict=True)], encoder_cache, dparams)
 
 
-# ---- the distributions, with the parameters of their own that some have ---------------------------------
-
-
-def own_values(record, prefix, params):
-    """The own parameters of a likelihood, prior or posterior, which its functions take as their last arguments."""
-    return [params[f"{prefix}.{name}"] for name in record.own]
-
-
-def add_own(grads, record, prefix, dparams):
-    """Of a pair's gradients, those of the record's own parameters, the last, are added to dparams; the others are returned as a tuple."""
-    grads = grads if isinstance(grads, tuple) else (grads,)
-    n = len(grads) - len(record.own)
-    for name, d in zip(record.own, grads[n:], strict=True):
-        if dparams is not None:
-            dparams[f"{prefix}.{name}"] += d
-    return grads[:n]
-
-
-def draw_forward(q, eps, params, posterior):
-    """z ~ q(z|x), of the shape (L, N, K) of eps; for Gaussians z = mu + sigma eps."""
-    return posterior.sample_forward(*q, eps, *own_values(posterior, "posterior", params))
-
-
-def draw_backward(dz, cache, dparams, posterior):
-    """dq, in the order and the shapes of q, each (N, ...)."""
-    return add_own(posterior.sample_backward(dz, cache), posterior, "posterior", dparams)
-
-
-def log_px_forward(out, x, params, likelihood):
-    """log p(x|z), of shape (L, N), for the decoder's output of shape (L, N, D)."""
-    return likelihood.forward(out, x, *own_values(likelihood, "likelihood", params))
-
-
-def log_px_backward(dlog_px, cache, dparams, likelihood):
-    """dout, of the shape of out, (L, N, D)."""
-    (dout,) = add_own(likelihood.backward(dlog_px, cache), likelihood, "likelihood", dparams)
-    return dout
-
-
-def log_pz_forward(z, params, prior):
-    """log p(z), of shape (L, N), for z of shape (L, N, K)."""
-    return prior.forward(z, *own_values(prior, "prior", params))
-
-
-def log_pz_backward(dlog_pz, cache, dparams, prior):
-    """dz, of shape (L, N, K)."""
-    (dz,) = add_own(prior.backward(dlog_pz, cache), prior, "prior", dparams)
-    return dz
-
-
-def log_ratio_forward(q, z, params, parts):
-    """log p(z) - log q(z|x), of shape (L, N), for z of shape (L, N, K)."""
-    log_pz, pz_cache = log_pz_forward(z, params, parts.prior)
-    log_qz, qz_cache = parts.posterior.forward(z, *q, *own_values(parts.posterior, "posterior", params))
-    cache = pz_cache, qz_cache
-    return log_pz - log_qz, cache
-
-
-def log_ratio_backward(dlog_ratio, cache, dparams, parts):
-    """dlog_qz = -dlog_ratio,  dlog_pz = dlog_ratio; dq in the order of q, and dz, of shape (L, N, K)."""
-    pz_cache, qz_cache = cache
-    dz_q, *dq = add_own(parts.posterior.backward(-dlog_ratio, qz_cache), parts.posterior, "posterior", dparams)
-    dz_p = log_pz_backward(dlog_ratio, pz_cache, dparams, parts.prior)
-    return dq, dz_p + dz_q
-
-
-def kl_term_forward(q, z, params, parts):
-    """KL(q(z|x) || p(z)), of shape (N,): in closed form where one is known, else the mean of log q - log p over the L samples."""
-    closed_forward, _ = CLOSED_KL.get((parts.posterior.name, parts.prior.name), (None, None))
-    if closed_forward is not None:
-        return closed_forward(*q, *own_values(parts.prior, "prior", params))
-    log_ratio, ratio_cache = log_ratio_forward(q, z, params, parts)
-    cache = ratio_cache, log_ratio.shape
-    return -log_ratio.mean(0), cache
-
-
-def kl_term_backward(dkl, cache, dparams, parts):
-    """dq in the order of q, each (N, ...); and dz, of shape (L, N, K), which is 0 for a closed form."""
-    _, closed_backward = CLOSED_KL.get((parts.posterior.name, parts.prior.name), (None, None))
-    if closed_backward is not None:
-        return add_own(closed_backward(dkl, cache), parts.prior, "prior", dparams), 0
-    ratio_cache, (L, N) = cache
-    return log_ratio_backward(np.broadcast_to(-dkl / L, (L, N)), ratio_cache, dparams, parts)
-
-
 # ---- what is trained ---------------------------------------------------------------------------------------
 
 
@@ -284,3 +254,36 @@ def iwae_backward(dbound, cache, dparams, parts, weights=(1, 1)):
 
 
 BOUNDS = {"elbo": Bound(elbo_forward, elbo_backward, weighted=True), "iwae": Bound(iwae_forward, iwae_backward, weighted=False)}
+
+
+# ---- small print ------------------------------------------------------------------------------------------
+
+
+def cut(y, heads):
+    """A network's outputs, of shape (..., O), as a tuple of arrays of the heads' shapes, each (..., *shape)."""
+    parts, stop = [], 0
+    for shape in heads:
+        start, stop = stop, stop + math.prod(shape)
+        parts.append(y[..., start:stop].reshape(*y.shape[:-1], *shape))
+    return tuple(parts)
+
+
+def join(parts, heads):
+    """The opposite of `cut`; a single head is not copied."""
+    flat = [part.reshape(*part.shape[: part.ndim - len(shape)], -1) for part, shape in zip(parts, heads)]
+    return np.concatenate(flat, axis=-1) if len(flat) > 1 else flat[0]
+
+
+def own_values(record, prefix, params):
+    """The own parameters of a likelihood, prior or posterior, which its functions take as their last arguments."""
+    return [params[f"{prefix}.{name}"] for name in record.own]
+
+
+def add_own(grads, record, prefix, dparams):
+    """Of a pair's gradients, those of the record's own parameters, the last, are added to dparams; the others are returned as a tuple."""
+    grads = grads if isinstance(grads, tuple) else (grads,)
+    n = len(grads) - len(record.own)
+    for name, d in zip(record.own, grads[n:], strict=True):
+        if dparams is not None:
+            dparams[f"{prefix}.{name}"] += d
+    return grads[:n]
