@@ -1,4 +1,4 @@
-"""Training, for every model: the plain loop, checkpoints, and what a trained model is measured by."""
+"""Training of every model, by the plain loop, and its checkpoints; and what a trained VAE is measured by."""
 
 from ..likelihoods.bernoulli import grey_floor
 from .checkpoints import load_checkpoint, save_checkpoint

@@ -1,4 +1,4 @@
-"""What a trained model is measured by: active units, the KL of each latent dimension, the best model without a latent variable."""
+"""What a trained VAE is measured by: active units, the KL of each latent dimension, the best model without a latent variable."""
 
 import numpy as np
 
