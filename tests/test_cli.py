@@ -49,7 +49,7 @@ def test_a_run_writes_its_files(run):
     pictures = {path.stem for path in run.glob("*.png")}
     assert pictures == PICTURES and all(path.read_bytes()[:4] == b"\x89PNG" for path in run.glob("*.png"))
     rest = {path.name for path in run.iterdir() if path.suffix != ".png"}
-    assert rest == {"model.npz", "checkpoint.npz", "history.csv", "summary.json"}
+    assert rest == {".lock", "model.npz", "checkpoint.npz", "history.csv", "summary.json"}
     with open(run / "history.csv", newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["epoch"] for row in rows] == ["1", "2", "3"] and float(rows[-1]["val_kl"]) > 0

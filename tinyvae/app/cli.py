@@ -5,18 +5,20 @@ Exit status: 0 done, 1 failed, 2 wrong usage, 130 or 143 interrupted. Errors are
 
 import argparse
 import signal
-import sys
+import threading
 
 from .. import likelihoods, posteriors, priors
 from ..bounds import BOUNDS
 from ..mlp import ACTIVATIONS
 from ..support.validation import check_int, check_number
-from . import commands, runs
+from . import commands, report, runs
+from .options import DEFAULTS, MNIST_DEFAULTS, SETS
 
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message):
-        self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")
+        report.warn(f"{message} (see {self.prog} --help)", self.prog)
+        self.exit(2)
 
 
 def _checked(check, convert):
@@ -40,7 +42,7 @@ def _real(name, **bounds):
 
 
 def _data(word):
-    if word not in ("digits", "mnist", "fashion-mnist") and not word.endswith(".npz"):
+    if word not in SETS and not word.endswith(".npz"):
         raise ValueError(f"data must be digits, mnist, fashion-mnist or a FILE.npz, got {word!r}")
     return word
 
@@ -81,8 +83,8 @@ def _add_train(subparsers):
     options.add_argument(
         "--data", type=_checked(_data, str), help="digits (default), mnist, fashion-mnist, or FILE.npz with X and perhaps y"
     )
-    _add_model_options(options.add_argument, runs.DEFAULTS)
-    _add_fit_options(options.add_argument, runs.DEFAULTS, runs.MNIST_DEFAULTS)
+    _add_model_options(options.add_argument, DEFAULTS)
+    _add_fit_options(options.add_argument, DEFAULTS, MNIST_DEFAULTS)
     train.add_argument("--out", help="the run's folder (runs/NAME of the data)")
     existing = train.add_mutually_exclusive_group()
     existing.add_argument("--resume", action="store_true", help="go on from the checkpoint in the run's folder")
@@ -154,14 +156,15 @@ def _run(args):
 def main(argv=None):
     """Run one command and return its exit status."""
     args = _parser().parse_args(argv)
-    signal.signal(signal.SIGTERM, _interrupt)
-    signal.signal(signal.SIGINT, _interrupt)
+    if threading.current_thread() is threading.main_thread():  # signals reach no other
+        signal.signal(signal.SIGTERM, _interrupt)
+        signal.signal(signal.SIGINT, _interrupt)
     try:
         return _run(args)
     except KeyboardInterrupt as interrupt:
-        print("tinyvae: interrupted", file=sys.stderr)
+        report.warn("interrupted")
         return 128 + (interrupt.args[0] if interrupt.args else signal.SIGINT)
     except (ValueError, TypeError, OSError, ArithmeticError, MemoryError) as error:
         words = f"{error.strerror}: {error.filename}" if isinstance(error, OSError) and error.filename else str(error)
-        print(f"tinyvae: {' '.join(words.split()) or 'out of memory: make the model smaller'}", file=sys.stderr)
+        report.warn(" ".join(words.split()) or "out of memory: make the model smaller")
         return 1

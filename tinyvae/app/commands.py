@@ -1,8 +1,6 @@
 """What the command line does beside training: evaluate, sample, gradcheck, bench. Each returns its exit status."""
 
-import json
 import re
-import sys
 from pathlib import Path
 
 from .. import catalogue
@@ -10,11 +8,12 @@ from .. import train as training
 from ..estimators import bound_budget
 from ..gradcheck import TOLERANCE, check, check_model
 from ..mlp import ACTIVATIONS
-from ..support.storage import read_npz
+from ..support.storage import read_npz, to_json
 from ..support.validation import check_int
 from ..vae import VAE
-from .report import EVALUATION_SAMPLES, say
-from .runs import DEFAULTS, SINCE, load_data
+from .options import stored
+from .report import EVALUATION_SAMPLES, interactive, say
+from .runs import load_data
 
 
 def _finished_run(run):
@@ -23,24 +22,22 @@ def _finished_run(run):
         raise FileNotFoundError(f"{run} is no folder of a run: train one with python -m tinyvae train --out {run}")
     if not path.is_file() and (Path(run) / "checkpoint.npz").is_file():
         raise FileNotFoundError(f"{run} holds an unfinished run: go on with python -m tinyvae train --out {run} --resume")
-    meta, _ = read_npz(path)
-    vae = VAE.load(path)
-    if not isinstance(meta.get("options"), dict) or set(DEFAULTS) - set(SINCE | meta["options"]):
-        raise ValueError(f"{path} does not name the run's options: it must come from python -m tinyvae train")
-    return vae, SINCE | meta["options"]
+    meta, arrays = read_npz(path)
+    vae = VAE.from_arrays(path, meta, arrays)
+    return vae, stored(path, meta.get("options"), vae.n_features)
 
 
 def evaluate(run, as_json=False, nll=False, samples=5000, rows=1000):
     """Print the ELBO and its terms on the run's test split, and with `nll` how far below log p(x) they lie."""
     vae, options = _finished_run(run)
-    _, X_test, _ = load_data(options)
+    _, X_test, _, _ = load_data(options, run)
     terms = vae.evaluate(X_test, n_samples=EVALUATION_SAMPLES)
     result = {"elbo": -terms["neg_elbo"], "log_px": -terms["reconstruction"], "kl": terms["kl"]}
     result["active_units"] = training.active_units(vae, X_test)
     if nll:
-        result |= bound_budget(vae, X_test[:rows], n_samples=samples, progress=sys.stderr.isatty() and not as_json)
+        result |= bound_budget(vae, X_test[:rows], n_samples=samples, progress=interactive() and not as_json)
     if as_json:
-        say(json.dumps(result))
+        say(to_json(result))
         return 0
     say(f"{len(X_test)} test rows, nats per datum; {result.pop('active_units')} of {vae.n_latent} latent units active")
     for name in ("elbo", "log_px", "kl"):
@@ -58,9 +55,10 @@ def sample(run, n, out, *, draws=False, seed=None):
     """Write a picture of n samples: z from the prior, then the mean of p(x|z), or draws from it."""
     from .. import plots
 
-    vae, _ = _finished_run(run)
+    vae, options = _finished_run(run)
     images = vae.sample(check_int("n", n, 1), seed, mean=not draws)
     title = f"{'x ~ p(x|z)' if draws else 'E[x|z]'} for z from the prior"
+    images = images.reshape(n, *(options["image"] or plots.image_shape(vae.n_features)))
     plots.save(out, plots.image_grid, images, size=(7, 7), title=title)
     say(f"wrote {out}")
     return 0

@@ -1,5 +1,6 @@
 """What a person sees of a run: a table while it trains, then its summary."""
 
+import contextlib
 import sys
 
 import numpy as np
@@ -26,7 +27,7 @@ class Table:
     """What a person watching sees: at most some twenty lines of a table, then the summary."""
 
     def __init__(self, vae, X_train, X_test, options, done):
-        self.progress = sys.stderr.isatty()
+        self.progress = interactive()
         self.last = options["epochs"]
         self.every = max(1, self.last // 20)
         if done:
@@ -52,6 +53,8 @@ class Table:
 def summarise(vae, X_train, X_test, history, options):
     """The figures of a finished run as a dict that JSON can hold; all in nats per datum of the test split."""
     train, held_out, floor = vae.scaled(X_train[:10_000]), vae.scaled(X_test[:10_000]), vae.parts.likelihood.floor
+    with np.errstate(divide="ignore", invalid="ignore"):  # constant data have no best density; the file then holds null
+        alone = training.independent_pixels(vae.likelihood, train, held_out, vae.eta)
     grey = floor is not None and bool(np.any((held_out > 0) & (held_out < 1)))
     return {
         "data": options["data"],
@@ -62,7 +65,7 @@ def summarise(vae, X_train, X_test, history, options):
         **vae.evaluate(X_test, n_samples=EVALUATION_SAMPLES),
         "active_units": training.active_units(vae, X_test),
         "n_latent": vae.n_latent,
-        "independent_pixels": training.independent_pixels(vae.likelihood, train, held_out, vae.eta),
+        "independent_pixels": alone if np.isfinite(alone) else None,
         "grey_floor": floor(held_out) if grey else None,
         "unit": "nats per datum",
         "options": options,
@@ -86,14 +89,25 @@ def _summary_text(summary):
 
 def say(text):
     """Print a line; it does not tear a progress bar apart."""
-    try:
-        from tqdm import tqdm
+    from tqdm import tqdm
 
-        tqdm.write(text, file=sys.stdout)
-    except BrokenPipeError:
-        pass
+    _write(sys.stdout, text, tqdm.write)
 
 
-def warn(text):
+def warn(text, speaker="tinyvae"):
     """Print a line on standard error."""
-    print(f"tinyvae: {text}", file=sys.stderr)
+    _write(sys.stderr, f"{speaker}: {text}", print)
+
+
+def interactive():
+    """Whether a person watches standard error."""
+    return sys.stderr is not None and sys.stderr.isatty()
+
+
+def _write(file, text, write):
+    """Write a line, with escapes for letters that the console lacks; nothing where it is closed, for the run matters more."""
+    if file is None:
+        return
+    encoding = getattr(file, "encoding", None) or "utf-8"
+    with contextlib.suppress(BrokenPipeError):
+        write(text.encode(encoding, "backslashreplace").decode(encoding), file=file)

@@ -1,13 +1,14 @@
 """Checkpoints: all that is needed to go on bit for bit after an epoch, as one file."""
 
+import math
 from pathlib import Path
 
-from ..support.storage import model_meta, read_npz, write_npz
+from ..support.storage import finite, model_meta, read_npz, write_npz
 
 
 def save_checkpoint(path, model, optimizer, history, options, run=None):
     """Write model, optimizer, schedule and history after an epoch as one file, whole."""
-    meta = model_meta(model) | {"history": history, "options": options}
+    meta = model_meta(model) | {"history": finite(history), "options": options}
     if run is not None:
         meta["run"] = run.settings
         meta["schedule"] = state_of(run.schedule)
@@ -50,6 +51,9 @@ def _read(path, model_class):
     whole = whole and all(isinstance(column, list) for column in history.values())
     if not whole or len(set(map(len, history.values()))) != 1 or not isinstance(meta.get("run", {}), dict):
         raise ValueError(f"{path} is damaged: optimizer or history do not fit theta and epoch {model.epoch}; start again")
+    if not all(type(value) in (int, float, type(None)) for column in history.values() for value in column):
+        raise ValueError(f"{path} is damaged: its history holds what is no number; start again")
+    history = {name: [math.nan if value is None else value for value in column] for name, column in history.items()}
     return model, state, history, options, meta
 
 
