@@ -10,6 +10,7 @@ from statistics import NormalDist
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties, findfont, get_font
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator
 
@@ -81,9 +82,12 @@ def learning_curves(history, ax=None):
             ax.plot(history["epoch"], history["val_" + name], color=DARK[colour], lw=1.6, ls=(0, (3, 2)))
     if "val_neg_elbo" in history:
         ax.plot([], [], color="black", lw=1.6, ls=(0, (3, 2)), label="on test data")
-    ax.set_ylim(bottom=0)
+    if ax.dataLim.y0 >= 0:
+        ax.set_ylim(bottom=0)
+    else:  # densities can be above 1, and -log p then is below 0
+        ax.axhline(0, color="#777777", lw=1, zorder=0)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-    ax.legend(fontsize=FONT - 2, frameon=False, loc="upper right", ncols=2)
+    ax.legend(fontsize=FONT - 2, frameon=False, loc="best", ncols=2)
     return ax
 
 
@@ -92,24 +96,33 @@ def image_grid(images, n_columns=None, ax=None, title=None):
 
     Parameters
     ----------
-    images : ndarray of shape (N, D) or (N, h, w)
-    n_columns : int, optional
+    images : ndarray of shape (N, D) or (N, h, w); a single row of pixels, which is no image, becomes a box of stripes
+    n_columns : int, optional; about as many as make the sheet square
     """
-    images = np.asarray(images, dtype=float)
-    h, w = images.shape[1:] if images.ndim == 3 else image_shape(images.shape[1])
-    n_columns = n_columns or ceil(len(images) ** 0.5)
+    images, h, w, gaps, aspect = _cells(images)
+    n_columns = n_columns or min(len(images), ceil((len(images) * (h / w if aspect == "equal" else 1)) ** 0.5))
     n_rows = ceil(len(images) / n_columns)
-    gap = max(1, w // 8)
-    sheet = np.full((n_rows * (h + gap) - gap, n_columns * (w + gap) - gap), np.nan)
+    sheet = np.full((n_rows * (h + gaps[0]) - gaps[0], n_columns * (w + gaps[1]) - gaps[1]), np.nan)
     for i, image in enumerate(images):
-        top, left = i // n_columns * (h + gap), i % n_columns * (w + gap)
-        sheet[top : top + h, left : left + w] = image.reshape(h, w)
+        top, left = i // n_columns * (h + gaps[0]), i % n_columns * (w + gaps[1])
+        sheet[top : top + h, left : left + w] = image
     ax = _axes(ax, title=title)
-    ax.imshow(sheet, cmap="gray_r", vmin=min(0, images.min()), vmax=max(1, images.max()), interpolation="nearest")
+    scale = {"vmin": min(0, images.min()), "vmax": max(1, images.max())}
+    ax.imshow(sheet, cmap="gray_r", interpolation="nearest", aspect=aspect, **scale)
     ax.set_facecolor("#CFE3F3")  # the gaps: no grey level of an image
     ax.set(xticks=[], yticks=[])
     ax.spines[:].set_visible(False)
     return ax
+
+
+def _cells(images):
+    """The images of an `image_grid`, their height and width, the gaps below and beside them, the aspect of a pixel."""
+    images = np.asarray(images, dtype=float)
+    h, w = images.shape[1:] if images.ndim == 3 else image_shape(images.shape[1])
+    images = images.reshape(len(images), h, w)
+    if h > 1 or w == 1:
+        return images, h, w, (max(1, min(h, w) // 8),) * 2, "equal"
+    return np.repeat(images, 8, axis=1), 8, w, (1, max(1, w // 8)), "auto"
 
 
 def reconstructions(X, X_hat, ax=None):
@@ -117,11 +130,11 @@ def reconstructions(X, X_hat, ax=None):
 
     Parameters
     ----------
-    X, X_hat : ndarrays of shape (N, D)
+    X, X_hat : ndarrays of shape (N, D) or (N, h, w)
     """
     n = len(X)
     ax = image_grid(np.concatenate([X, X_hat]), n_columns=n, ax=ax, title="Originals and their reconstructions")
-    (h, _), gap = image_shape(X.shape[1]), max(1, image_shape(X.shape[1])[1] // 8)
+    _, h, _, (gap, _), _ = _cells(X)
     ax.set_yticks([(h - 1) / 2, h + gap + (h - 1) / 2], ["x", "E[x|z = mu]"], fontsize=FONT)
     ax.tick_params(length=0)
     return ax
@@ -133,27 +146,43 @@ def latent_scatter(mu, y=None, ax=None, dimensions=(0, 1)):
     Parameters
     ----------
     mu : ndarray of shape (N, K)
-    y : ndarray of shape (N,), optional
+    y : ndarray of shape (N,), optional; NaN stands for an unknown class, grey, and a class whose name the font lacks is its number
     dimensions : the two columns of mu to show
     """
     i, j = dimensions
-    if y is not None and len(np.unique(y)) > len(CLASSES):
+    if y is not None and not 0 < len(_classes(y)) <= len(CLASSES):
         y = None  # no classes but measurements: neither colours nor numerals could be told apart
     these = "" if mu.shape[1] == 2 else f", 2 of {mu.shape[1]} dimensions"
     ax = _axes(ax, f"z{i + 1}", f"z{j + 1}", f"Where the encoder puts the data: means of q(z|x){these}")
     if y is None:
         ax.scatter(mu[:, i], mu[:, j], s=28, alpha=0.7, color=BLUE, lw=0)
     else:
-        labels = np.unique(y)
-        for n, label in enumerate(labels):
-            group, colour = mu[y == label], CLASSES[n % len(CLASSES)]
+        labels, unknown = _classes(y), mu[y != y]
+        if len(unknown):
+            ax.scatter(unknown[:, i], unknown[:, j], s=28, alpha=0.7, color="#BBBBBB", lw=0, label="unknown class")
+            ax.legend(fontsize=FONT - 2, loc="best")
+        for label, colour in zip(labels, CLASSES):
+            group = mu[y == label]
             ax.scatter(group[:, i], group[:, j], s=28, alpha=0.7, color=colour, lw=0)
-        for n, label in enumerate(labels):
+        for label, name, colour in zip(labels, _names(labels), CLASSES):
             x, z = np.median(mu[y == label][:, [i, j]], axis=0)
-            text = ax.text(x, z, str(label), fontsize=FONT + 5, weight="bold", ha="center", va="center")
-            text.set(color=CLASSES[n % len(CLASSES)], path_effects=[withStroke(linewidth=4, foreground="white")])
+            text = ax.text(x, z, name, fontsize=FONT + 5, weight="bold", ha="center", va="center", parse_math=False)
+            text.set(color=colour, path_effects=[withStroke(linewidth=4, foreground="white")])
     ax.set_aspect("equal", adjustable="datalim")
     return ax
+
+
+def _classes(y):
+    """The classes in y, without the NaN that stand for an unknown one."""
+    labels = np.unique(y)
+    return labels[labels == labels]
+
+
+def _names(labels):
+    """What to write for each class: its label, or its number among them where the font lacks a letter of a label."""
+    known = get_font(findfont(FontProperties(weight="bold"))).get_charmap()
+    names = [str(label).removesuffix(".0") for label in labels]
+    return [name if all(ord(letter) in known for letter in name) else str(n) for n, name in enumerate(names)]
 
 
 def manifold_grid(decode, n=15, ax=None):
@@ -163,7 +192,7 @@ def manifold_grid(decode, n=15, ax=None):
 
     Parameters
     ----------
-    decode : callable, (M, 2) -> (M, D)
+    decode : callable, (M, 2) -> (M, D) or (M, h, w)
     n : int, images on a side
     """
     z = np.array([NormalDist().inv_cdf((i + 0.5) / n) for i in range(n)])

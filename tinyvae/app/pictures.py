@@ -39,7 +39,10 @@ def _pictures(plots, vae, X_test, y_test, history, image):
     def images(X):
         return X.reshape(len(X), *image)
 
-    few = X_test[:: max(1, len(X_test) // 12)][:12]
+    h, w = image
+    n = min(12, max(3, round(12 * (h / w) ** 0.5))) if h > 1 else 12  # as many as stand side by side
+    few = X_test[:: max(1, len(X_test) // n)][:n]
+    high = 0.93 + 20 * h / (n * w) if h > 1 else 2.6
     shown = vae.scaled(few)
     mu = vae.transform(X_test)
     by_dimension = (vae.posterior, vae.prior) == ("diagonal", "standard")  # else the KL has no parts for the dimensions
@@ -49,7 +52,7 @@ def _pictures(plots, vae, X_test, y_test, history, image):
     title = "E[x|z] for z from the prior"
     pictures = {
         "learning_curves": (plots.learning_curves, (history,), {}),
-        "reconstructions": (plots.reconstructions, (images(shown), images(vae.reconstruct(few))), {"size": (10, 2.6)}),
+        "reconstructions": (plots.reconstructions, (images(shown), images(vae.reconstruct(few))), {"size": (10, min(high, 8))}),
         "samples": (plots.image_grid, (images(vae.sample(64, mean=True)),), {"size": (7, 7), "title": title}),
         "latent": (plots.latent_scatter, (mu[:2000], classes), {"size": (8, 6.5), "dimensions": leading}),
         "manifold": (plots.manifold_grid, (lambda Z: images(vae.decode(Z)),), {"size": (7.5, 7.5)}),
