@@ -150,6 +150,7 @@ def latent_scatter(mu, y=None, ax=None, dimensions=(0, 1)):
     dimensions : the two columns of mu to show
     """
     i, j = dimensions
+    y = None if y is None else np.asarray(y)
     if y is not None and not 0 < len(_classes(y)) <= len(CLASSES):
         y = None  # no classes but measurements: neither colours nor numerals could be told apart
     these = "" if mu.shape[1] == 2 else f", 2 of {mu.shape[1]} dimensions"
@@ -157,7 +158,7 @@ def latent_scatter(mu, y=None, ax=None, dimensions=(0, 1)):
     if y is None:
         ax.scatter(mu[:, i], mu[:, j], s=28, alpha=0.7, color=BLUE, lw=0)
     else:
-        labels, unknown = _classes(y), mu[y != y]
+        labels, unknown = _classes(y), mu[_unknown(y)]
         if len(unknown):
             ax.scatter(unknown[:, i], unknown[:, j], s=28, alpha=0.7, color="#BBBBBB", lw=0, label="unknown class")
             ax.legend(fontsize=FONT - 2, loc="best")
@@ -174,8 +175,11 @@ def latent_scatter(mu, y=None, ax=None, dimensions=(0, 1)):
 
 def _classes(y):
     """The classes in y, without the NaN that stand for an unknown one."""
-    labels = np.unique(y)
-    return labels[labels == labels]
+    return np.unique(y[~_unknown(y)])
+
+
+def _unknown(y):
+    return np.isnan(y) if y.dtype.kind == "f" else np.zeros(len(y), bool)
 
 
 def _names(labels):

@@ -4,6 +4,7 @@ Exit status: 0 done, 1 failed, 2 wrong usage, 130 or 143 interrupted. Errors are
 """
 
 import argparse
+import math
 import signal
 import threading
 
@@ -33,8 +34,13 @@ def _checked(check, convert):
     return parse
 
 
-def _whole(name, at_least):
-    return _checked(lambda value: check_int(name, value, at_least), int)
+def _whole(name, at_least, at_most=10**9):
+    def check(value):
+        if value > at_most:
+            raise ValueError(f"{name} must be at most {at_most}, got {value}")
+        return check_int(name, value, at_least)
+
+    return _checked(check, int)
 
 
 def _real(name, **bounds):
@@ -113,7 +119,7 @@ def _add_fit_options(add, default, mnist):
     add("--optimizer", choices=["adam", "sgd"], help="adam (default) or sgd")
     add("--lr", type=_real("lr", above=0), help=f"learning rate ({default['lr']}; MNIST {mnist['lr']})")
     add("--binarize", choices=["none", "dynamic"], help="dynamic: draw binary pixels anew each epoch (none)")
-    add("--seed", type=_whole("seed", 0), help=f"({default['seed']})")
+    add("--seed", type=_whole("seed", 0, at_most=math.inf), help=f"({default['seed']})")
 
 
 def _add_evaluate(subparsers):
@@ -131,7 +137,7 @@ def _add_sample(subparsers):
     sample.add_argument("-n", type=_whole("n", 1), default=64, help="how many (default 64)")
     sample.add_argument("--out", required=True, metavar="FILE.png", help="the picture to write")
     sample.add_argument("--draws", action="store_true", help="draw x ~ p(x|z) instead of showing its mean")
-    sample.add_argument("--seed", type=_whole("seed", 0), help="another seed than the model's")
+    sample.add_argument("--seed", type=_whole("seed", 0, at_most=math.inf), help="another seed than the model's")
 
 
 def _interrupt(number, frame):

@@ -18,7 +18,7 @@ def stored(path, options, n_features):
     """The options that a run's file holds, or a ValueError: a missing one, or one of a wrong kind."""
     if not isinstance(options, dict) or set(DEFAULTS) - set(SINCE | options):
         raise ValueError(f"{path} does not name all options of a run: it must come from python -m tinyvae train")
-    options = SINCE | options
+    older, options = "image" not in options, SINCE | options
     for name, default in DEFAULTS.items():
         value, kind = options[name], type(default)
         right = type(value) in ((int, float) if kind is float else (kind,))
@@ -28,14 +28,14 @@ def stored(path, options, n_features):
     sides = image if isinstance(image, list) and all(type(side) is int for side in image) else []
     if image is not None and (len(sides) != 2 or sides[0] * sides[1] != n_features):
         raise ValueError(f"{path} holds the option image {image!r}, where a run has the [h, w] of its {n_features} pixels: train again")
+    if older and options["data"] not in SETS:  # named from where the run was started
+        options["data"] = os.path.abspath(options["data"])
     return options
 
 
 def data_file(options, out):
-    """The file of a run's data: a relative path is meant from the run's folder, in older runs from where they were started."""
-    data = options["data"]
-    path = Path(os.path.normpath(Path(out).resolve() / data))
-    return path if path.is_file() or not Path(data).is_file() else Path(data)
+    """The file of a run's data; a relative path leads from the run's folder."""
+    return Path(os.path.normpath(Path(out).resolve() / options["data"]))
 
 
 def from_folder(data, out):

@@ -18,6 +18,7 @@ from ..data import (
     train_test_split,
 )
 from ..optim import SGD, Adam
+from ..params import count
 from ..support.storage import alone, read_arrays, to_json, write_text
 from ..vae import VAE
 from .options import DEFAULTS, MNIST_DEFAULTS, data_file, from_folder, stored
@@ -87,6 +88,7 @@ def train(given, out, *, resume=False, overwrite=False, quiet=False):
         vae.fit, X_train, batch_size=options["batch_size"], X_val=X_test, binarize=_binarize(options),
         checkpoint=checkpoint, resume=True, options=options,
     )  # fmt: skip
+    _draw_weights(vae)
     if done is None:
         for X in (X_train, X_test):
             vae.check_data(X, binarize=_binarize(options))
@@ -118,6 +120,14 @@ def _finish(out, vae, data, options, fit, show):
         words = " ".join(str(error).split())
         warn(f"{name} could not be drawn ({type(error).__name__}: {words}), all else is saved; to draw again: {again}")
     return 1 if failed else 0
+
+
+def _draw_weights(vae):
+    """Before anything is written, for memory may not hold them."""
+    try:
+        return vae.theta
+    except (MemoryError, ValueError):
+        raise MemoryError(f"a model of {count(vae.shapes)} parameters is more than memory holds: make it smaller") from None
 
 
 def _write_model(out, vae, history, options):
@@ -161,10 +171,7 @@ def _continue(vae, options, given, out):
     """The stored options, with more epochs if asked; any other change would make it another run."""
     if options["optimizer"] not in ("adam", "sgd"):
         raise ValueError(f"the checkpoint in {out} names the optimizer {options['optimizer']!r}, not adam or sgd: start again with --overwrite")
-    file = data_file(options, out)
-    if file == Path(options["data"]):  # an older run, which named it from where it was started
-        options |= {"data": from_folder(options["data"], out)}
-    if "data" in given and os.path.realpath(given["data"]) == os.path.realpath(file):
+    if "data" in given and os.path.realpath(given["data"]) == os.path.realpath(data_file(options, out)):
         given = given | {"data": options["data"]}  # the same file by another name
     changed = [name for name in given if name != "epochs" and given[name] != options[name]]
     if changed:
