@@ -57,6 +57,44 @@ def test_an_image_grid_holds_every_image_in_order(ax):
     assert np.array_equal(sheet[:2, :2].ravel(), images[0]) and np.array_equal(sheet[3:5, :2].ravel(), images[2])
 
 
+def test_images_that_are_not_square(ax):
+    """Neither scrambled nor cut: as many columns as make the sheet about square, and a gap between any two."""
+    images = np.arange(8 * 6 * 2).reshape(8, 6, 2) / 96.0
+    sheet = plots.image_grid(images, ax=ax).images[0].get_array()
+    assert sheet.shape == (2 * 6 + 1, 5 * 2 + 4)
+    assert np.array_equal(sheet[:6, :2], images[0]) and np.array_equal(sheet[7:13, 3:5], images[6])
+    ax = plots.reconstructions(images, images, ax=Figure().add_subplot())
+    assert ax.images[0].get_array().shape == (6 + 1 + 6, 8 * 2 + 7) and list(ax.get_yticks()) == [2.5, 9.5]
+    ax = plots.manifold_grid(lambda z: np.zeros((len(z), 6, 2)), 3, Figure().add_subplot())
+    assert ax.images[0].get_array().shape == (3 * 6 + 2, 3 * 2 + 2)
+
+
+def test_a_row_of_pixels_is_a_box_of_stripes(ax):
+    """Seven numbers make no image: they stand side by side, high enough to be seen."""
+    rows = np.arange(4 * 7).reshape(4, 7) / 28.0
+    sheet = plots.image_grid(rows, ax=ax).images[0].get_array()
+    assert sheet.shape == (2 * 8 + 1, 2 * 7 + 1) and ax.get_aspect() == "auto"
+    assert all(np.array_equal(line, rows[0]) for line in sheet[:8, :7]) and np.array_equal(sheet[9, 8:], rows[3])
+
+
+@pytest.mark.parametrize("lowest", [0.5, -70.0])
+def test_curves_below_0_are_in_sight(ax, lowest):
+    """Densities can be above 1; otherwise the axis starts at 0."""
+    values = [1.0, lowest]
+    bottom, _ = plots.learning_curves({"epoch": [1, 2], "neg_elbo": values, "reconstruction": values, "kl": [0.1, 0.2]}, ax).get_ylim()
+    assert bottom == 0 if lowest > 0 else bottom < lowest
+
+
+@pytest.mark.parametrize(
+    "labels, names", [([3.0, np.nan, 4.0], ["3", "4"]), (["猫", "b", "$\\frac$"], ["$\\frac$", "b", "2"]), ([np.nan] * 3, []), ([0, -1, 1], ["-1", "0", "1"])]
+)
+def test_labels_that_are_unknown_or_that_the_font_lacks(ax, labels, names):
+    mu = RNG.standard_normal((30, 2))
+    plots.latent_scatter(mu, np.array(labels)[np.arange(30) % 3], ax)
+    assert [text.get_text() for text in ax.texts] == names
+    assert sum(len(group.get_offsets()) for group in ax.collections) == 30, "every row is drawn"
+
+
 def test_without_axes_a_figure_is_made(monkeypatch):
     import matplotlib
 
