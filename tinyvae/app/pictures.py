@@ -39,11 +39,7 @@ def _pictures(plots, vae, X_test, y_test, history, image):
     def images(X):
         return X.reshape(len(X), *image)
 
-    h, w = image
-    n = min(12, max(3, round(12 * (h / w) ** 0.5))) if h > 1 else 12  # as many as stand side by side
-    few = X_test[:: max(1, len(X_test) // n)][:n]
-    high = 0.93 + 20 * h / (n * w) if h > 1 else 2.6
-    shown = vae.scaled(few)
+    few, size = _side_by_side(X_test, *image)
     mu = vae.transform(X_test)
     by_dimension = (vae.posterior, vae.prior) == ("diagonal", "standard")  # else the KL has no parts for the dimensions
     carried = training.kl_by_dimension(vae, X_test) if by_dimension else mu.var(0)
@@ -52,7 +48,7 @@ def _pictures(plots, vae, X_test, y_test, history, image):
     title = "E[x|z] for z from the prior"
     pictures = {
         "learning_curves": (plots.learning_curves, (history,), {}),
-        "reconstructions": (plots.reconstructions, (images(shown), images(vae.reconstruct(few))), {"size": (10, min(high, 8))}),
+        "reconstructions": (plots.reconstructions, (images(vae.scaled(few)), images(vae.reconstruct(few))), {"size": size}),
         "samples": (plots.image_grid, (images(vae.sample(64, mean=True)),), {"size": (7, 7), "title": title}),
         "latent": (plots.latent_scatter, (mu[:2000], classes), {"size": (8, 6.5), "dimensions": leading}),
         "manifold": (plots.manifold_grid, (lambda Z: images(vae.decode(Z)),), {"size": (7.5, 7.5)}),
@@ -65,3 +61,9 @@ def _pictures(plots, vae, X_test, y_test, history, image):
     if vae.n_latent == 1:
         del pictures["latent"]
     return pictures
+
+
+def _side_by_side(X, h, w):
+    """As many rows of X as fit side by side when they are drawn h by w, and the size of two such lines of them."""
+    n = 12 if h == 1 else min(12, max(3, round(12 * (h / w) ** 0.5)))
+    return X[:: max(1, len(X) // n)][:n], (10, 2.6 if h == 1 else min(8, 0.93 + 20 * h / (n * w)))
