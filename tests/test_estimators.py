@@ -72,7 +72,7 @@ def test_bound_budget_orders_the_bounds_and_memory_does_not_change_the_result(tr
     assert np.allclose(a, np.log(w.mean(0)) + log_w.max(0), atol=1e-12)
     assert np.allclose(ess, w.sum(0) ** 2 / (w**2).sum(0), rtol=1e-12) and ess.min() < 99 and ess.max() <= 100
     assert np.allclose(a, log_likelihood(vae, x, 100, rng=0, chunk=4000), atol=1e-12), "the chunk bounds memory alone"
-    nll = -log_likelihood(vae, x, 500, rng=vae.seed)
+    nll = -log_likelihood(vae, x, 500)
     assert np.isclose(budget["nll"], nll.mean(), rtol=1e-12)
     assert np.isclose(budget["nll_error"], nll.std(ddof=1) / np.sqrt(len(nll)), rtol=1e-12)
 

@@ -10,6 +10,7 @@ from .gaussian import gaussian_log_density_forward, kl_forward, reparameterize_f
 from .iwae import iwae_bound_forward
 from .priors.standard import standard_normal_forward
 from .support.machine import blas_threads, keep_freed_memory, progress_bar
+from .support.streams import EVALUATION, generator
 from .support.validation import check_int
 
 ROWS = 50  # data evaluated together
@@ -72,7 +73,7 @@ def log_likelihood(vae, X, n_samples=5000, rng=None, chunk=2000, progress=None, 
     -------
     log_px : ndarray of shape (N,), in nats (and ess, of the same shape)
     """
-    X, rng = vae.check_data(X), np.random.default_rng(vae.seed if rng is None else rng)
+    X, rng = vae.check_data(X), generator(rng, vae.seed, EVALUATION)
     L, chunk = check_int("n_samples", n_samples, 1), check_int("chunk", chunk, 1)
     keep_freed_memory()
     log_px, ess = np.empty(len(X)), np.empty(len(X))
@@ -112,7 +113,7 @@ def bound_budget(vae, X, counts=(1, 5, 50), n_samples=5000, rng=None, progress=N
     dict with "bounds" (k -> mean bound, for the k up to n_samples; k = 1 is the ELBO), "nll" (-log p(x) by all
     n_samples), "nll_error" (its standard error over the data, None for one datum), "ess" (the median effective sample size)
     """
-    X, rng, L = vae.check_data(X), np.random.default_rng(vae.seed if rng is None else rng), check_int("n_samples", n_samples, 1)
+    X, rng, L = vae.check_data(X), generator(rng, vae.seed, EVALUATION), check_int("n_samples", n_samples, 1)
     counts, parts, all_px, all_ess = [k for k in counts if k <= L], [], [], []
     show = len(X) * L > 1_000_000 if progress is None else progress
     with blas_threads(vae, 2000), progress_bar(len(X), show, unit="datum") as bar:

@@ -12,6 +12,7 @@ import numpy as np
 
 from .params import Gradients, count, glorot_uniform, views
 from .support.storage import model_meta, plain, read_npz, write_npz
+from .support.streams import EVALUATION, WEIGHTS, generator, stream
 from .support.validation import (
     check_dtype,
     check_int,
@@ -98,7 +99,7 @@ class Model:
         if not self.shapes:
             raise TypeError(f"{type(self).__name__} must set self.shapes, names of parameters to their shapes, in its constructor")
         theta = np.zeros(count(self.shapes), self.dtype)
-        self.init_params(np.random.default_rng(self.seed), views(theta, self.shapes))
+        self.init_params(stream(self.seed, WEIGHTS), views(theta, self.shapes))
         return theta
 
     @property
@@ -169,11 +170,11 @@ class Model:
         Parameters
         ----------
         X, y : data as for `fit`
-        rng : numpy.random.Generator or int; the model's seed unless given
+        rng : numpy.random.Generator or int; drawn by the model's seed unless given
         n_samples : int
         """
         X, y = self.check_data(X), check_labels(y, X, self.dtype)
-        rng, totals = np.random.default_rng(self.seed if rng is None else rng), dict.fromkeys(self.units, 0.0)
+        rng, totals = generator(rng, self.seed, EVALUATION), dict.fromkeys(self.units, 0.0)
         for _ in range(check_int("n_samples", n_samples, 1)):
             for i in range(0, len(X), CHUNK):
                 batch = self.scaled(X[i : i + CHUNK]), None if y is None else y[i : i + CHUNK]

@@ -20,6 +20,7 @@ from .mlp import ACTIVATIONS
 from .model import CHUNK, Model
 from .params import Gradients
 from .parts import assemble, init_parts
+from .support.streams import EVALUATION, SAMPLING, generator
 from .support.validation import (
     check_choice,
     check_int,
@@ -197,7 +198,7 @@ class VAE(Model):
 
     def sample(self, n, rng=None, *, mean=False):
         """n new data, of shape (n, D): z ~ p(z), then x ~ p(x|z), or its mean if `mean`."""
-        rng, prior, likelihood = np.random.default_rng(self.seed if rng is None else rng), self.parts.prior, self.parts.likelihood
+        rng, prior, likelihood = generator(rng, self.seed, SAMPLING), self.parts.prior, self.parts.likelihood
         shape = check_int("n", n, 1), self.n_latent
         z = prior.sample(rng, shape, self.dtype, *own_values(prior, "prior", self.params))  # z ~ p(z)
         out = self.decoder_output(z)
@@ -206,7 +207,7 @@ class VAE(Model):
     def elbo_terms(self, X, rng=None, n_samples=1):
         """The two terms of the ELBO by themselves: (log_px, kl), each of shape (N,), in nats."""
         X, L = self.check_data(X), check_int("n_samples", n_samples, 1)
-        rng = np.random.default_rng(self.seed if rng is None else rng)
+        rng = generator(rng, self.seed, EVALUATION)
         parts, at_once = [], max(1, CHUNK // (L * self.parts.likelihood.outputs))
         for i in range(0, len(X), at_once):
             x = self.scaled(X[i : i + at_once])

@@ -8,15 +8,9 @@ import numpy as np
 from ..data import binarize as draw_pixels
 from ..optim import Adam
 from ..support.machine import blas_threads, keep_freed_memory, progress_bar
+from ..support.streams import TRAINING, VALIDATION, stream
 from ..support.validation import check_choice, check_int, check_labels
 from .checkpoints import restore, save_checkpoint, state_of, take_up
-
-TRAINING, VALIDATION = 0, 1  # purposes of random streams: one seed, no stream used twice
-
-
-def stream(seed, purpose, epoch=0):
-    """A generator of its own for every purpose and epoch: an epoch can be repeated without the ones before."""
-    return np.random.default_rng([seed, purpose, epoch])
 
 
 def minibatches(X, batch_size, rng):

@@ -27,6 +27,7 @@ from ..optim import Adam
 from ..params import count, views
 from ..posteriors import POSTERIORS
 from ..support.machine import blas_threads
+from ..support.streams import LOCAL, stream
 from ..support.validation import check_choice, check_int
 
 # ---- fitting one q per datum ---------------------------------------------------------------------
@@ -112,7 +113,7 @@ class LocalPosterior:
 
     def _noise(self, n_samples):
         self.step += 1  # a stream of its own for every step
-        return np.random.default_rng([self.seed, self.step]).standard_normal((n_samples, *self.shapes["mu"]))
+        return stream(self.seed, LOCAL, self.step).standard_normal((n_samples, *self.shapes["mu"]))
 
     def elbo(self, n_samples=1000, rng=0):
         """The ELBO of every datum, of shape (N,), in nats, by n_samples draws."""
