@@ -7,6 +7,7 @@ import pytest
 from siamese import FILES, Siamese, X, Y, fit
 
 from tinyvae import SGD, VAE, Adam, catalogue, schedules
+from tinyvae.support.storage import read_npz, write_npz
 from tinyvae.train import load_checkpoint
 from tinyvae.zoo.autoencoders import AutoEncoder
 
@@ -98,6 +99,47 @@ def test_a_run_that_is_another_is_not_resumed(tmp_path):
     fresh = Siamese()
     fit(fresh, 1, checkpoint=tmp_path / "new.npz", resume=True)
     assert fresh.epoch == 1, "without a file a run starts from the beginning"
+
+
+def test_a_run_on_other_data_is_not_resumed(tmp_path):
+    """Of the same shape, so that only the numbers tell; the same numbers of another type are the same data."""
+    path, data = tmp_path / "c.npz", {"X": X, "y": Y, "X_val": X[:9], "y_val": Y[:9]}
+
+    def run(model, epochs, **changes):
+        arrays = data | changes
+        return model.fit(arrays.pop("X"), **arrays, epochs=epochs, batch_size=7, checkpoint=path, resume=True, progress=False)
+
+    run(Siamese(), 2)
+    before = path.read_bytes()
+    for name, array in data.items():
+        other = array.copy()
+        other[3] = -other[3] + 1
+        with pytest.raises(ValueError, match=rf"other data, the numbers in {name} have changed: hand in the same") as error:
+            run(Siamese(), 3, **{name: other})
+        assert path.read_bytes() == before and len(str(error.value)) < 200 + len(str(path))
+    with pytest.raises(ValueError, match="the numbers in y_val have changed"):
+        run(Siamese(), 3, y_val=None)
+    part, whole = Siamese(), Siamese()
+    run(part, 4, X=np.asfortranarray(X.astype(np.float32)), y=Y.astype(np.int8), X_val=X[:9].tolist())
+    fit(whole, 4, optimizer=None)
+    assert np.array_equal(part.theta, whole.theta)
+    pixels = np.random.default_rng(0).integers(0, 256, (60, 6), np.uint8)
+    VAE(6, hidden=(3,)).fit(pixels, epochs=1, checkpoint=tmp_path / "p.npz", progress=False)
+    pixels[7, 3] += 1
+    with pytest.raises(ValueError, match="the numbers in X have changed"):
+        VAE(6, hidden=(3,)).fit(pixels, epochs=2, checkpoint=tmp_path / "p.npz", resume=True, progress=False)
+
+
+def test_a_run_that_does_not_say_what_its_data_were_is_resumed(tmp_path):
+    """As version 0.2 wrote it."""
+    path, part, whole = tmp_path / "c.npz", Siamese(), Siamese()
+    fit(Siamese(), 2, checkpoint=path)
+    meta, arrays = read_npz(path)
+    del meta["run"]["data"]
+    write_npz(path, meta, arrays)
+    fit(part, 4, checkpoint=path, resume=True)
+    fit(whole, 4)
+    assert np.array_equal(part.theta, whole.theta) and "data" in read_npz(path)[0]["run"]
 
 
 # ---- copies and files ----------------------------------------------------------------------------------------------

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import numpy as np
+
 from ..support.storage import model_meta, read_npz, write_npz
 
 
@@ -48,9 +50,13 @@ def _read(path, model_class):
         raise ValueError(f"{path} is a model, not a checkpoint: it lacks the history and the options of a run")
     whole = all(array.shape in ((), model.theta.shape) for array in state.values()) and isinstance(history, dict)
     whole = whole and all(isinstance(column, list) for column in history.values())
-    if not whole or len(set(map(len, history.values()))) != 1 or not isinstance(meta.get("run", {}), dict):
+    if not whole or len(set(map(len, history.values()))) != 1 or not _is_run(meta.get("run", {})):
         raise ValueError(f"{path} is damaged: optimizer or history do not fit theta and epoch {model.epoch}; start again")
     return model, state, history, options, meta
+
+
+def _is_run(settings):
+    return isinstance(settings, dict) and isinstance(settings.get("data", {}), dict)
 
 
 def take_up(path, run, resume, columns):
@@ -60,15 +66,10 @@ def take_up(path, run, resume, columns):
     if not resume:
         raise FileExistsError(f"{path} is there already: add resume=True to go on from it, or choose another checkpoint")
     model, state, history, _, meta = _read(path, type(run.model))
-    settings = run.settings
     if set(history) != set(columns):
         raise ValueError(f"the run in {path} has a history of {', '.join(history)}: hand in validation data as it did")
+    _refuse_another(path, run, model, meta.get("run", run.settings))
     done = len(history["epoch"])
-    old, new = {**model.config, **meta.get("run", settings)}, {**run.model.config, **settings}
-    changed = [name for name in {**old, **new} if old.get(name) != new.get(name)]
-    if changed:
-        was = ", ".join(f"{name} {old.get(name)} (got {new.get(name)})" for name in changed)
-        raise ValueError(f"the run in {path} was started with {was}: hand in the same, or choose another checkpoint")
     if done > run.epochs:
         raise ValueError(f"the run in {path} has had {done} epochs already, got epochs={run.epochs}: ask for more")
     try:
@@ -78,3 +79,38 @@ def take_up(path, run, resume, columns):
     restore(run.schedule, meta.get("schedule"))
     run.model.theta[...], run.model.epoch = model.theta, model.epoch
     return history
+
+
+def _refuse_another(path, run, model, settings):
+    """A ValueError unless the model and the settings of a stored run are those of the present one, and so are the data."""
+    old, new = {**model.config, **settings}, {**run.model.config, **run.settings}
+    changed = [name for name in {**old, **new} if name != "data" and old.get(name) != new.get(name)]
+    if changed:
+        was = ", ".join(f"{name} {old.get(name)} (got {new.get(name)})" for name in changed)
+        raise ValueError(f"the run in {path} was started with {was}: hand in the same, or choose another checkpoint")
+    stored = settings.get("data", new["data"])  # runs of version 0.2 and before do not keep it
+    others = [name for name, digest in new["data"].items() if stored.get(name) != digest]
+    if others:
+        raise ValueError(
+            f"the run in {path} was started with other data, the numbers in {', '.join(others)} have changed: "
+            "hand in the same, or choose another checkpoint"
+        )
+
+
+def digests(run):
+    """A short digest of each array of the run's data, which tells whether a resumed run has the same; None for what is not given.
+
+    Of the numbers that the model computes with, whatever their type was; pixels are taken as they are.
+    """
+    from hashlib import blake2b  # here, because nobody else needs it
+
+    X_val, y_val = run.validation or (None, None)
+    found = {"X": run.data[0], "y": run.data[1], "X_val": X_val, "y_val": y_val}
+    for name, rows in found.items():
+        if rows is not None:
+            digest = blake2b(digest_size=8)
+            as_used = np.float64 if rows.ndim == 1 else np.asarray if rows.dtype == np.uint8 else run.model.scaled
+            for i in range(0, len(rows), 1000):  # so that no copy of all the data is made
+                digest.update(np.ascontiguousarray(as_used(rows[i : i + 1000])))
+            found[name] = digest.hexdigest()
+    return found

@@ -10,7 +10,7 @@ from ..optim import Adam
 from ..support.machine import blas_threads, keep_freed_memory, progress_bar
 from ..support.streams import TRAINING, VALIDATION, stream
 from ..support.validation import check_choice, check_int, check_labels
-from .checkpoints import restore, save_checkpoint, state_of, take_up
+from .checkpoints import digests, restore, save_checkpoint, state_of, take_up
 
 
 def minibatches(X, batch_size, rng):
@@ -101,7 +101,7 @@ def fit(
     optimizer = Adam() if optimizer is None else optimizer
     _check_options(optimizer, binarize, schedule, decay, checkpoint, resume)
     run = Run(model, data, validation, epochs, batch_size, optimizer, binarize, schedule, decay, seed)
-    run = run._replace(settings=_settings(run))  # now, for the learning rate may change on the way
+    run = run._replace(settings=_settings(run, checkpoint))  # now, for the learning rate may change on the way
     names = columns(model, X_val is not None)
     history = take_up(checkpoint, run, resume, names) or {name: [] for name in names}
     keep_freed_memory()
@@ -223,12 +223,14 @@ def _check_options(optimizer, binarize, schedule, decay, checkpoint, resume):
         raise TypeError(f"schedule must be a function of (t, terms), as those of tinyvae.schedules; got {schedule!r}")
 
 
-def _settings(run):
+def _settings(run, checkpoint):
     settings = {
         "model": type(run.model).__name__, "rows": len(run.data[0]), "labels": run.data[1] is not None, "seed": run.seed,
         "batch_size": run.batch_size, "binarize": run.binarize, "schedule": _name(run.schedule),
         "optimizer": _name(run.optimizer), "decay to 0 in": run.epochs if run.decay else None,
     }  # fmt: skip
+    if checkpoint is not None:
+        settings["data"] = digests(run)
     return settings | {name: getattr(run.optimizer, name, None) for name in ("lr", "momentum", "beta1", "beta2", "eps")}
 
 
