@@ -7,7 +7,12 @@ import numpy as np
 
 from ..data import binarize as draw_pixels
 from ..optim import Adam
-from ..support.machine import blas_threads, keep_freed_memory, progress_bar
+from ..support.machine import (
+    blas_threads,
+    interrupts,
+    keep_freed_memory,
+    progress_bar,
+)
 from ..support.streams import TRAINING, VALIDATION, stream
 from ..support.validation import check_choice, check_int, check_labels
 from .checkpoints import digests, restore, save_checkpoint, state_of, take_up
@@ -133,13 +138,13 @@ def _epochs(run, done, progress):
     n_batches, validation = -(-len(run.data[0]) // run.batch_size), run.validation
     if run.binarize and validation:
         validation = draw_pixels(validation[0], stream(run.seed, VALIDATION, 1)), validation[1]
-    with blas_threads(model, run.batch_size), progress_bar((run.epochs - done) * n_batches, progress) as bar:
+    with blas_threads(model, run.batch_size), progress_bar((run.epochs - done) * n_batches, progress) as bar, interrupts() as look:
         for epoch in range(done, run.epochs):
             start, good = time.perf_counter(), (model.theta.copy(), state_of(optimizer), state_of(run.schedule))
             if run.decay:
                 optimizer.lr = lr * (1 - epoch / run.epochs)
             try:
-                row = train_epoch(run, bar)
+                row = train_epoch(run, bar, look)
             except FloatingPointError:
                 model.theta[...] = good[0]
                 restore(optimizer, good[1])
@@ -155,7 +160,7 @@ def _epochs(run, done, progress):
             yield row | {"epoch": model.epoch, "seconds": time.perf_counter() - start}
 
 
-def train_epoch(run, bar):
+def train_epoch(run, bar, look):
     """One pass over the data; the means of the loss and of every term, as a row of the history."""
     model, (X, y), rng = run.model, run.data, stream(run.seed, TRAINING, run.model.epoch)
     totals = dict.fromkeys(("loss", *model.units), 0.0)
@@ -168,6 +173,7 @@ def train_epoch(run, bar):
         for name in model.units:
             totals[name] += terms[name].sum(dtype=float)
         bar.update()
+        look()
     with np.errstate(over="ignore", invalid="ignore"):  # the last step has not been tried yet
         (loss, terms), _ = model.loss_forward(batch, noise)
     _refuse_divergence(model, loss, terms)
