@@ -20,7 +20,7 @@ from .support.validation import (
     check_matrix,
     check_number,
 )
-from .train.loop import fit
+from .train.loop import check_loss, fit
 
 CHUNK = 1000  # rows evaluated at a time outside training, so that memory stays small
 
@@ -178,7 +178,7 @@ class Model:
         for _ in range(check_int("n_samples", n_samples, 1)):
             for i in range(0, len(X), CHUNK):
                 batch = self.scaled(X[i : i + CHUNK]), None if y is None else y[i : i + CHUNK]
-                (_, terms), _ = self.loss_forward(batch, self.draw_noise(rng, batch))
+                (_, terms), _ = check_loss(self, self.loss_forward(batch, self.draw_noise(rng, batch)), len(batch[0]))
                 for name in totals:
                     totals[name] += terms[name].sum(dtype=np.float64)
         return {name: float(total / (n_samples * len(X))) for name, total in totals.items()}

@@ -184,8 +184,7 @@ def train_step(run, batch, noise, t):
     """Forward, backward, one step of the optimizer; the loss and the terms, before the step."""
     model = run.model
     with np.errstate(over="ignore", invalid="ignore"):  # told below, once, with advice
-        (loss, terms), cache = model.loss_forward(batch, noise)
-        _check_terms(model, terms, len(batch[0]))
+        (loss, terms), cache = check_loss(model, model.loss_forward(batch, noise), len(batch[0]))
         _refuse_divergence(model, loss, terms)
         dtheta = model.loss_backward(1, cache, _scheduled(run.schedule, t, terms))
         if np.shape(dtheta) != model.theta.shape:
@@ -245,11 +244,35 @@ def _name(thing):
     return None if thing is None else getattr(thing, "__qualname__", type(thing).__qualname__)
 
 
-def _check_terms(model, terms, n):
-    if set(terms) != set(model.units) or any(np.shape(term) != (n,) for term in terms.values()):
-        wanted = f"the terms in units, {', '.join(model.units) or 'none'}, each of shape ({n},)"
-        got = ", ".join(f"{name} {np.shape(term)}" for name, term in terms.items())
-        raise ValueError(f"loss_forward of {type(model).__name__} must report {wanted}; got {got or 'none'}")
+def check_loss(model, returned, n):
+    """What `loss_forward` returned for n rows, as it is, or an error that says what was wanted."""
+    who = f"loss_forward of {type(model).__name__}"
+    if not (_is_pair(returned) and _is_pair(returned[0])):
+        got = " and ".join(map(_kind, returned)) if _is_pair(returned) else _kind(returned)
+        raise TypeError(f"{who} must return ((loss, terms), cache), got {got}")
+    loss, terms = returned[0]
+    if np.ndim(loss) != 0 or np.asarray(loss).dtype.kind not in "iuf":
+        raise TypeError(f"{who} must return the loss as one number, the mean over the batch, got {_kind(loss)}")
+    if not isinstance(terms, dict):
+        raise TypeError(f"{who} must return the terms as a dict of names to arrays, got {_kind(terms)}")
+    if terms.keys() != model.units.keys() or not all(_is_term(term, (n,)) for term in terms.values()):
+        wanted = f"the terms in units, {', '.join(model.units) or 'none'}, each an array of shape ({n},)"
+        got = ", ".join(f"{name}: {_kind(term)}" for name, term in terms.items())
+        raise ValueError(f"{who} must report {wanted}; got {got or 'none'}")
+    return returned
+
+
+def _is_pair(thing):
+    return isinstance(thing, (tuple, list)) and len(thing) == 2
+
+
+def _is_term(thing, shape):
+    return isinstance(thing, np.ndarray) and thing.shape == shape and thing.dtype.kind in "biuf"
+
+
+def _kind(thing):
+    """What an error says of what it got."""
+    return f"{thing.dtype} of shape {thing.shape}" if isinstance(thing, np.ndarray) else type(thing).__name__
 
 
 def _refuse_divergence(model, loss, terms):
