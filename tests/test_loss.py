@@ -37,7 +37,8 @@ def test_a_loss_that_is_no_number_is_refused(loss, got):
 @pytest.mark.parametrize(
     "change, got",
     [(list, "list"), (lambda term: float(term[0]), "float"), (lambda term: None, "NoneType"), (np.mean, "float32"),
-     (lambda term: term[:, None], "float32 of shape .*, 1"), (lambda term: term.astype(object), "object of shape"), (lambda term: 1j * term, "complex64 of shape"), (lambda term: ["a"] * len(term), "list")],
+     (lambda term: term[:, None], "float32 of shape .*, 1"), (lambda term: term.astype(object), "object of shape"),
+     (lambda term: 1j * term, "complex64 of shape"), (lambda term: ["a"] * len(term), "list")],
 )  # fmt: skip
 def test_terms_that_are_no_arrays_per_datum_are_refused(change, got):
     model = returning(lambda loss, terms, cache: ((loss, {name: change(term) for name, term in terms.items()}), cache))

@@ -58,9 +58,16 @@ def test_a_schedule_weighs_the_terms_of_any_model():
     warm = AutoEncoder(3, 2, penalty="l1")
     warm.fit(X, epochs=2, schedule=schedules.linear_warmup(5, term="penalty"), progress=False)
     for wrong, error, message in [
-        (lambda t, terms: None, TypeError, "schedule returned None"),
+        (lambda t, terms: None, TypeError, "schedule returned None: it must return weights of terms by their names"),
+        (lambda t, terms: 0, TypeError, "schedule returned 0: it must"),
+        (lambda t, terms: (), TypeError, r"schedule returned \(\): it must"),
+        (lambda t, terms: "size", TypeError, "schedule returned 'size': it must"),
+        (lambda t, terms: np.ones(2), TypeError, r"schedule returned array\(\[1., 1.\]\): it must"),
         (lambda t, terms: {"kl": 1.0}, ValueError, "weights must be a dict of distance, size"),
-        (lambda t, terms: (1, 0), ValueError, "weights must be a dict"),
+        (lambda t, terms: {"size": np.nan}, ValueError, "the weight of size must be a finite number, got nan"),
+        (lambda t, terms: {"size": np.ones(1)}, TypeError, "the weight of size must be a number"),
+        (lambda t, terms: {"size": [[1], [1, 2]]}, TypeError, "the weight of size must be a number"),
+        (lambda t, terms: {"size": 10**400}, TypeError, "the weight of size must be a number"),
         (lambda t, terms: {"size": "heavy"}, TypeError, "weight of size must be a number"),
     ]:
         with pytest.raises(error, match=message):
@@ -83,6 +90,31 @@ def test_divergence_brings_back_model_and_optimizer():
     with pytest.raises(FloatingPointError):
         fit(fresh, 1, optimizer=adam)
     assert adam.m is None and adam.t == 0 and np.array_equal(fresh.theta, Siamese().theta)
+
+
+@pytest.mark.parametrize("make", [lambda: Adam(1e-2), lambda: SGD(1e-3, momentum=0.9)], ids=["adam", "sgd"])
+def test_after_a_divergence_training_goes_on_as_if_it_had_not_been(make):
+    calm, tried = Siamese(), Siamese()
+    optimizers = make(), make()
+    for model, optimizer in zip((calm, tried), optimizers):
+        fit(model, 2, optimizer=optimizer)
+    lr, optimizers[1].lr = optimizers[1].lr, 1e30
+    with pytest.raises(FloatingPointError):
+        fit(tried, 1, optimizer=optimizers[1])
+    optimizers[1].lr = lr
+    for model, optimizer in zip((calm, tried), optimizers):
+        fit(model, 2, optimizer=optimizer)
+    assert np.array_equal(calm.theta, tried.theta) and calm.epoch == tried.epoch == 4
+
+
+@pytest.mark.parametrize("make", [Adam, SGD])
+def test_an_optimizer_of_another_model_is_refused(make):
+    optimizer, other = make(), Siamese(hidden=9)
+    fit(Siamese(), 1, optimizer=optimizer)
+    start = other.theta.copy()
+    with pytest.raises(ValueError, match="optimizer has moved 31 parameters, the model has 61: make a new one for every model"):
+        fit(other, 1, optimizer=optimizer)
+    assert np.array_equal(other.theta, start)
 
 
 def test_an_optimizer_needs_no_more_than_a_step():
@@ -154,6 +186,11 @@ def test_a_variation_of_the_vae_adds_a_term_and_a_parameter(tmp_path):
 def test_options_that_do_not_fit_are_refused():
     with pytest.raises(ValueError, match="y_val was given without X_val"):
         fit(Siamese(), 1, y_val=Y)
+    for X_val, message in [(X[:, :2], r"X_val must have shape \(N, 3\)"), (np.nan * X, "X_val must be finite"), ([["a"]], "X_val must hold")]:
+        with pytest.raises((ValueError, TypeError), match=message):
+            fit(Siamese(), 1, X_val=X_val)
+    with pytest.raises(ValueError, match=r"X_val must lie in \[0, 1\]"):
+        VAE(3, 1, hidden=(2,)).fit(np.abs(X), epochs=1, X_val=5 + X, progress=False)
     plain = types.SimpleNamespace(step=lambda theta, dtheta: None)
     with pytest.raises(TypeError, match="must have a learning rate lr for decay"):
         fit(Siamese(), 1, optimizer=plain, decay=True)

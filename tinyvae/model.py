@@ -231,11 +231,15 @@ class Model:
         if meta.get("class", "VAE") not in known:  # files of format 1 hold a VAE and do not say so
             raise ValueError(f"{path} holds a {meta.get('class', 'VAE')}, not a {cls.__name__}: load it with that class")
         try:
+            if not isinstance(meta["config"], dict):
+                raise TypeError(f"config must be a dict of the constructor's arguments, got {meta['config']!r:.40}")
             model, theta = cls(**meta["config"]), arrays["theta"]
             if theta.shape != (count(model.shapes),):  # compared before the weights would be drawn
                 raise ValueError(f"theta must have shape ({count(model.shapes)},), got {theta.shape}")
-            if theta.dtype != model.dtype or not np.isfinite(theta).all():
-                raise ValueError(f"theta must be finite {model.dtype}, got {theta.dtype}")
+            if theta.dtype != model.dtype:
+                raise TypeError(f"theta must have dtype {model.dtype}, got {theta.dtype}")
+            if not np.isfinite(theta).all():
+                raise ValueError(f"theta must be finite, got NaN or infinity in {np.sum(~np.isfinite(theta))} of {theta.size} numbers")
             model.epoch = check_int("epoch", meta["epoch"], 0)
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise ValueError(f"{path} does not hold a usable model ({error}): write it again with save()") from None

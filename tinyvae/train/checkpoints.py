@@ -48,11 +48,19 @@ def _read(path, model_class):
     history, options = meta.get("history"), meta.get("options")
     if history is None or options is None:
         raise ValueError(f"{path} is a model, not a checkpoint: it lacks the history and the options of a run")
-    whole = all(array.shape in ((), model.theta.shape) for array in state.values()) and isinstance(history, dict)
-    whole = whole and all(isinstance(column, list) for column in history.values())
-    if not whole or len(set(map(len, history.values()))) != 1 or not _is_run(meta.get("run", {})):
-        raise ValueError(f"{path} is damaged: optimizer or history do not fit theta and epoch {model.epoch}; start again")
+    fits = all(array.shape in ((), model.theta.shape) and array.dtype.kind in "biuf" for array in state.values())
+    if not (fits and _is_history(history, model.epoch) and isinstance(options, dict) and _is_run(meta.get("run", {}))):
+        raise ValueError(f"{path} is damaged: optimizer, history or options do not fit theta and epoch {model.epoch}; start again")
     return model, state, history, options, meta
+
+
+def _is_history(history, epoch):
+    """Whether these are columns of numbers, equally long, whose last row is that of the epoch."""
+    if not (isinstance(history, dict) and isinstance(history.get("epoch"), list)):
+        return False
+    columns = history.values()
+    numbers = all(isinstance(column, list) and all(type(value) in (int, float) for value in column) for column in columns)
+    return numbers and len(set(map(len, columns))) == 1 and history["epoch"][-1:] in ([], [epoch])
 
 
 def _is_run(settings):
@@ -72,11 +80,11 @@ def take_up(path, run, resume, columns):
     done = len(history["epoch"])
     if done > run.epochs:
         raise ValueError(f"the run in {path} has had {done} epochs already, got epochs={run.epochs}: ask for more")
-    try:
-        restore(run.optimizer, state)
-    except KeyError as error:
-        raise ValueError(f"{path} lacks {error} of the optimizer's state: hand in the kind of optimizer that wrote it") from None
-    restore(run.schedule, meta.get("schedule"))
+    for name, thing, kept in (("optimizer", run.optimizer, state), ("schedule", run.schedule, meta.get("schedule"))):
+        try:
+            restore(thing, kept)
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(f"{path} does not hold the state of this {name} ({error}): hand in the kind that wrote it") from None
     run.model.theta[...], run.model.epoch = model.theta, model.epoch
     return history
 

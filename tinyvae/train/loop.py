@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..data import binarize as draw_pixels
-from ..optim import Adam
+from ..optim import SGD, Adam
 from ..support.machine import (
     blas_threads,
     interrupts,
@@ -104,7 +104,7 @@ def fit(
     data, validation = _checked(model, X, y, binarize), _checked(model, X_val, y_val, binarize, "_val")
     epochs, batch_size = check_int("epochs", epochs, 0), check_int("batch_size", batch_size, 1)
     optimizer = Adam() if optimizer is None else optimizer
-    _check_options(optimizer, binarize, schedule, decay, checkpoint, resume)
+    _check_options(model, optimizer, binarize, schedule, decay, checkpoint, resume)
     run = Run(model, data, validation, epochs, batch_size, optimizer, binarize, schedule, decay, seed)
     run = run._replace(settings=_settings(run, checkpoint))  # now, for the learning rate may change on the way
     names = columns(model, X_val is not None)
@@ -201,8 +201,8 @@ def _scheduled(schedule, t, terms):
     if schedule is None:
         return None
     weights = schedule(t, {name: float(term.mean()) for name, term in terms.items()})
-    if weights is None:
-        raise TypeError("schedule returned None: it must return weights of terms by their names, as in {'kl': 0.5}")
+    if not isinstance(weights, dict):
+        raise TypeError(f"schedule returned {weights!r:.40}: it must return weights of terms by their names, as in {{'kl': 0.5}}")
     return weights
 
 
@@ -215,13 +215,15 @@ def _checked(model, X, y, binarize, suffix=""):
     return X, check_labels(y, X, model.dtype, name="y" + suffix)
 
 
-def _check_options(optimizer, binarize, schedule, decay, checkpoint, resume):
+def _check_options(model, optimizer, binarize, schedule, decay, checkpoint, resume):
     if resume and checkpoint is None:
         raise ValueError("resume=True needs the checkpoint to go on from: checkpoint='run.npz'")
     if binarize is not None:
         check_choice("binarize", binarize, ("dynamic",))
     if isinstance(optimizer, type) or not hasattr(optimizer, "step"):
         raise TypeError(f"optimizer must be an Adam(...) or SGD(...), got {optimizer!r}")
+    if isinstance(optimizer, (SGD, Adam)) and np.shape(optimizer.v) not in ((), model.theta.shape):
+        raise ValueError(f"optimizer has moved {optimizer.v.size} parameters, the model has {model.theta.size}: make a new one for every model")
     if decay and not hasattr(optimizer, "lr"):
         raise TypeError(f"optimizer must have a learning rate lr for decay=True, got {optimizer!r}")
     if schedule is not None and (isinstance(schedule, type) or not callable(schedule)):
