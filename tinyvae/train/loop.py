@@ -94,7 +94,7 @@ def fit(
     Raises
     ------
     ValueError, TypeError
-        For bad data or options.
+        For bad data or options, or a checkpoint of another run or of other data.
     FileExistsError
         If the checkpoint is there and `resume` is not set.
     FloatingPointError
