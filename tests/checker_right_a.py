@@ -7,8 +7,8 @@ import math
 from functools import partial
 
 import numpy as np
-import scipy.special as special
 from checker_pairs import at, normal, pair, positive, sigmoid, unary
+from scipy import special
 
 from tinyvae import gaussian, iwae, layers
 from tinyvae.likelihoods import (
@@ -195,12 +195,12 @@ PACKAGE = {
     "log-density, several samples": (*LOGN, (EPS, MU, LOG_SIGMA)),
     "log-density of sigma = 1e-6": (*LOGN, (MU + 1e-6 * EPS[0], MU, np.full((3, 4), math.log(1e-6)))),
     "log-density far from its mean": (*LOGN, (MU + 1e4, MU, LOG_SIGMA)),
-    "Bernoulli, ordinary": (*BER, (3 * normal(2, 4), BITS)),
-    "Bernoulli, some logits 50000": (*BER, (np.array([[5e4, -5e4, 0.3, 2], [-5e4, 5e4, -1, 0]]), BITS)),
-    "Bernoulli, logits from -30 to 30": (*BER, (np.linspace(-30, 30, 8).reshape(2, 4), BITS)),
+    "Bernoulli, ordinary": (*BER, (3 * normal(2, 4), BITS), LOGITS),
+    "Bernoulli, some logits 50000": (*BER, (np.array([[5e4, -5e4, 0.3, 2], [-5e4, 5e4, -1, 0]]), BITS), LOGITS),
+    "Bernoulli, logits from -30 to 30": (*BER, (np.linspace(-30, 30, 8).reshape(2, 4), BITS), LOGITS),
     "Bernoulli, grey pixels of 1/2 at logits 0": (*BER, (np.zeros((2, 3)), np.full((2, 3), 0.5)), LOGITS),
-    "categorical, logits 1e6": (*CAT, (1e6 * normal(2, 3, 4), np.array([[0, 1, 3], [2, 2, 1]]))),
-    "categorical, equal logits": (*CAT, (np.zeros((2, 3, 4)), np.array([[0, 1, 3], [2, 2, 1]]))),
+    "categorical, logits 1e6": (*CAT, (1e6 * normal(2, 3, 4), np.array([[0, 1, 3], [2, 2, 1]])), LOGITS),
+    "categorical, equal logits": (*CAT, (np.zeros((2, 3, 4)), np.array([[0, 1, 3], [2, 2, 1]])), LOGITS),
     "continuous Bernoulli by 0": (*CB, (np.array([[0, 1e-8, -1e-8, 1e-3], [0.1, -0.1, 0.0999, 1]]), positive(2, 4) / 2), LOGITS),
     "continuous Bernoulli far out": (*CB, (np.array([[100, -100.0], [30, -700]]), positive(2, 2) / 2), LOGITS),
     "continuous Bernoulli of grey at 0": (*CB, (np.zeros((2, 3)), np.full((2, 3), 0.5)), LOGITS),
@@ -215,12 +215,16 @@ PACKAGE = {
         (np.stack([MU, np.array([-20.0, -7, 0, 3]) + 0 * MU], -1), EPS[0]), {"wrt": ("out",)},
     ),
     "Laplace, some at their mean": (laplace.laplace_forward, laplace.laplace_backward, (MU, np.where(MU > 1, MU, 0), 0.3), MEAN),
-    "Poisson, rates from e^-8 to e^8": (poisson.poisson_forward, poisson.poisson_backward, (np.array([[-8, 0, 1.6], [8, 0.7, -3]]), COUNTS)),
+    "Poisson, rates from e^-8 to e^8": (
+        poisson.poisson_forward, poisson.poisson_backward, (np.array([[-8, 0, 1.6], [8, 0.7, -3]]), COUNTS), {"wrt": ("log_rate",)},
+    ),
     "negative binomial": (
-        negative_binomial.negative_binomial_forward, negative_binomial.negative_binomial_backward, (normal(2, 3), COUNTS, np.array(1.2)),
+        negative_binomial.negative_binomial_forward, negative_binomial.negative_binomial_backward,
+        (normal(2, 3), COUNTS, np.array(1.2)), {"wrt": ("log_mean", "log_r")},
     ),
     "negative binomial near a Poisson": (
-        negative_binomial.negative_binomial_forward, negative_binomial.negative_binomial_backward, (normal(2, 3), COUNTS, np.array(6.0)),
+        negative_binomial.negative_binomial_forward, negative_binomial.negative_binomial_backward,
+        (normal(2, 3), COUNTS, np.array(6.0)), {"wrt": ("log_mean", "log_r")},
     ),
     "standard normal prior at 0": (standard.standard_normal_forward, standard.standard_normal_backward, (np.zeros((2, 3)),)),
     "mixture of far components": (*MIX, (normal(2, 3, 2), normal(4), 5 * normal(4, 2), 0.3 * normal(4, 2, seed=1))),
