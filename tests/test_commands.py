@@ -21,8 +21,8 @@ def test_gradcheck_by_name_and_its_exit_status(monkeypatch, capsys):
     pairs = catalogue.pairs
 
     def broken(*args):
-        forward, backward, inputs = pairs()["kl"]
-        return {"kl": (forward, lambda d, c: (backward(d, c)[0], 2 * backward(d, c)[1]), inputs)}
+        forward, backward, *more = pairs()["kl"]
+        return {"kl": (forward, lambda d, c: (backward(d, c)[0], 2 * backward(d, c)[1]), *more)}
 
     monkeypatch.setattr(catalogue, "pairs", broken)
     assert main(["gradcheck", "kl"]) == 1

@@ -232,7 +232,7 @@ def test_a_batch_that_is_none_is_refused_with_the_remedy():
 
 def test_unwritten_gradients_are_zero_and_weights_used_twice_collect_both(monkeypatch):
     empty = np.empty
-    monkeypatch.setattr("tinyvae.params.np.empty", lambda *args: np.full_like(empty(*args), np.nan))
+    monkeypatch.setattr("tinyvae.params.np.empty", lambda *args, **more: np.full_like(empty(*args, **more), np.nan))
     dparams = Gradients({"a": (2,), "b": (3,), "c": ()})
     dparams["a"] += 1
     dparams.add("a", np.ones(2))
@@ -266,8 +266,12 @@ def test_what_is_checked_is_this_very_object():
     assert check_model(vae, binary).ok
     vae.loss_backward = types.MethodType(lambda self, dloss, cache, weights=None: 2 * VAE.loss_backward(self, dloss, cache), vae)
     assert not check_model(vae, binary).ok, "a method that was replaced in the object"
-    vae.loss_backward = types.MethodType(lambda self, dloss, cache, weights=None: 1.0 * VAE.loss_backward(self, dloss, cache), vae)
+    vae.loss_backward = types.MethodType(lambda self, dloss, cache, weights=None: 1.0 * VAE.loss_backward(self, dloss, cache, weights), vae)
     assert check_model(vae, binary).ok, "and that is right: it computes with the copy's parameters"
+    vae.loss_backward = types.MethodType(lambda self, dloss, cache, weights=None: VAE.loss_backward(self, dloss, cache), vae)
+    report = check_model(vae, binary)
+    assert [row.name for row in report.rows if not row.ok] == [f"weight of {name}" for name in vae.units], "a schedule would be ignored"
+    assert "self.weigh" in str(report)
     double = VAE(6, hidden=(4,), dtype="float64")
     kept = double.theta.copy()
     assert check_model(double, binary).ok and np.array_equal(double.theta, kept)
