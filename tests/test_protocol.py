@@ -5,7 +5,7 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
-from siamese import RNG, Siamese, X, Y, fit
+from siamese import LEARNED, RNG, Siamese, X, Y, fit
 
 from tinyvae import SGD, VAE, Adam, Model, check_model, schedules
 from tinyvae.bounds import encode_backward, encode_forward
@@ -232,7 +232,7 @@ def test_a_batch_that_is_none_is_refused_with_the_remedy():
 
 def test_unwritten_gradients_are_zero_and_weights_used_twice_collect_both(monkeypatch):
     empty = np.empty
-    monkeypatch.setattr("tinyvae.params.np.empty", lambda *args, **more: np.full_like(empty(*args, **more), np.nan))
+    monkeypatch.setattr("tinyvae.params.np", types.SimpleNamespace(**vars(np) | {"empty": lambda *args: np.full_like(empty(*args), np.nan)}))
     dparams = Gradients({"a": (2,), "b": (3,), "c": ()})
     dparams["a"] += 1
     dparams.add("a", np.ones(2))
@@ -249,7 +249,7 @@ def test_unwritten_gradients_are_zero_and_weights_used_twice_collect_both(monkey
     assert np.array_equal(dparams.flat(), [3, 3])
     with pytest.raises(KeyError):
         dparams["unknown"] += 1
-    assert check_model(Siamese(), X[:5], Y[:5]).ok
+    assert check_model(Siamese(), X[:5], Y[:5], wrt=LEARNED).ok
     _, dtheta = Siamese().loss_and_grad(X[:5], np.zeros((5, 3)), Y[:5])
     assert np.array_equal(dtheta[-5:], np.zeros(5))
 
@@ -280,13 +280,14 @@ def test_what_is_checked_is_this_very_object():
         def loss_backward(self, dloss, cache, weights=None):
             return 2 * super().loss_backward(dloss, cache, weights)
 
-    assert not check_model(Twice(), X[:5]).ok
+    report = check_model(Twice(), X[:5])
+    assert {row.name: row.verdict for row in report.rows} == dict.fromkeys(LEARNED, "WRONG") | {"unused": "CANNOT JUDGE"}
 
     class Flat(Siamese):
         def loss_backward(self, dloss, cache, weights=None):
             return super().loss_backward(1, cache, weights)
 
-    assert not check_model(Flat(), X[:5]).ok, "dloss must not be ignored"
+    assert not check_model(Flat(), X[:5], wrt=LEARNED).ok, "dloss must not be ignored"
 
     class Running(Siamese):
         def draw_noise(self, rng, batch):
@@ -295,4 +296,4 @@ def test_what_is_checked_is_this_very_object():
 
     model = Running()
     model.seen = np.zeros(1)
-    assert check_model(model, X[:5]).ok and model.seen[0] == 0, "not even a state of its own is changed"
+    assert check_model(model, X[:5], wrt=LEARNED).ok and model.seen[0] == 0, "not even a state of its own is changed"

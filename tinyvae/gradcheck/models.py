@@ -7,14 +7,14 @@ import numpy as np
 from ..support.validation import check_labels
 from .checker import judge_pair
 from .report import WRONG, Report
-from .running import Pair
+from .running import Pair, judged
 from .verdicts import COORDINATES, KINKS, STILL
 
 ROWS = 100  # more data than these say nothing more about a gradient
 SAMPLE = 10  # single entries of each parameter of a large model, beside random directions
 
 
-def check_model(model, X, y=None, *, seed=0):
+def check_model(model, X, y=None, *, wrt=None, seed=0):
     """The same for a whole model: the loss by every parameter, at fixed noise.
 
     Small models are checked entry by entry, large ones along random directions and at a few entries. The check is made a small
@@ -27,6 +27,8 @@ def check_model(model, X, y=None, *, seed=0):
     model : Model
         What is checked is this very object, whatever was replaced in it, with theta in float64; the object itself is not changed.
     X, y : data as for `Model.fit`; a few rows are enough, and of more than a hundred the first hundred are taken
+    wrt : str or sequence of str, optional
+        The names of the parameters to be judged, where others stay as they are; all unless given.
     seed : int
         Seeds the noise, the upstream gradient and the directions.
 
@@ -48,25 +50,26 @@ def check_model(model, X, y=None, *, seed=0):
     X, y, given = X[:ROWS], check_labels(y, X, model.dtype), len(X)
     y = None if y is None else y[:ROWS]
     model.theta += 0.05 * rng.standard_normal(model.theta.size)
-    rows, taken = _on_fewer_rows(model, X, y, seed)
+    wrt = judged(list(model.params), list(model.params.values()), wrt)
+    rows, taken = _on_fewer_rows(model, X, y, wrt, seed)
     notes = [f"on the first {taken} of {given} rows"] if taken < given else []
     return Report(f"{type(model).__name__}, {model.theta.size} parameters", rows, notes)
 
 
-def _on_fewer_rows(model, X, y, seed):
+def _on_fewer_rows(model, X, y, wrt, seed):
     """The rows of the report, and how many data they were found with: as few as it takes to have a direction without kinks."""
     taken = len(X)
     while True:
-        rows = _judge(model, X[:taken], None if y is None else y[:taken], seed)
+        rows = _judge(model, X[:taken], None if y is None else y[:taken], wrt, seed)
         if taken == 1 or not any(row.reason == KINKS for row in rows):
             return rows, taken
         taken = max(1, taken // 8)
 
 
-def _judge(model, X, y, seed):
+def _judge(model, X, y, wrt, seed):
     """A Row for every parameter, then one for every weight."""
     batch = model.scaled(X), y
-    noise = model.draw_noise(np.random.default_rng(seed), batch)
+    noise = model.draw_noise(np.random.default_rng([seed, *b"noise"]), batch)
     names, inputs = list(model.params), [view.copy() for view in model.params.values()]
 
     def put(arrays):
@@ -82,7 +85,7 @@ def _judge(model, X, y, seed):
         return tuple(model.views(np.array(model.loss_backward(dloss, cache))).values())
 
     few = None if model.theta.size <= COORDINATES else SAMPLE
-    rows = judge_pair(Pair(forward, backward, names, list(range(len(names))), seed), inputs, few)
+    rows = judge_pair(Pair(forward, backward, names, wrt, seed), inputs, few)
     put(inputs)
     if any(row.verdict == WRONG for row in rows):  # first things first: a wrong term has a wrong weight too
         return rows
