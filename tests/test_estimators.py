@@ -77,6 +77,23 @@ def test_bound_budget_orders_the_bounds_and_memory_does_not_change_the_result(tr
     assert np.isclose(budget["nll_error"], nll.std(ddof=1) / np.sqrt(len(nll)), rtol=1e-12)
 
 
+@pytest.mark.parametrize("chunk", [1, 7, 60, 4000])
+def test_the_chunk_changes_no_draw(trained, chunk):
+    """With more data than are taken together, and fewer z at a time than data."""
+    vae, _ = trained
+    x = np.tile(X[:30] > 0.5, (2, 1)).astype(np.float64)
+    wanted, wanted_ess = log_likelihood(vae, x, 40, return_ess=True)
+    log_px, ess = log_likelihood(vae, x, 40, chunk=chunk, return_ess=True)
+    assert np.allclose(log_px, wanted, atol=1e-10) and np.allclose(ess, wanted_ess, rtol=1e-8)
+
+
+def test_estimators_are_seeded_by_the_model(trained):
+    vae, x = trained
+    for estimate in (naive_log_likelihood, log_likelihood):
+        assert np.array_equal(estimate(vae, x, 20), estimate(vae, x, 20, rng=vae.seed))
+        assert not np.array_equal(estimate(vae, x, 20), estimate(vae, x, 20, rng=vae.seed + 1))
+
+
 def test_memory_of_log_likelihood_is_bounded_by_the_chunk(trained):
     vae, x = trained
     log_likelihood(vae, x, 10)
