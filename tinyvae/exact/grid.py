@@ -90,7 +90,7 @@ class GridPosterior:
         """
         K = self.z.shape[1]
         moves = np.vstack([np.eye(K) / 2, [[0.3, 0.14][:K]]]) * self.cell ** (1 / K)
-        near = joint > joint.max() - 18  # all but 1e-8 of a Gaussian
+        near = joint > joint.max() - 12  # all but 1e-5 of a Gaussian
         here, z = np.logaddexp.reduce(joint[near]), self.z[near]
         return max(abs(np.logaddexp.reduce(self._log_joint(x, z + move)) - here) for move in moves)
 
