@@ -44,7 +44,7 @@ def naive_log_likelihood(vae, X, n_samples=1, rng=None):
     """
     x, params, prior = vae.scaled(vae.check_data(X)), vae.params, vae.parts.prior
     shape = check_int("n_samples", n_samples, 1), vae.n_latent
-    rng = np.random.default_rng(vae.seed if rng is None else rng)
+    rng = generator(rng, vae.seed, EVALUATION)
     z = prior.sample(rng, shape, np.float64, *own_values(prior, "prior", params))
     log_px = np.stack([log_px_forward(out, x, params, vae.parts.likelihood)[0] for out in vae.decoder_output(z)[:, None]])
     return iwae_bound_forward(log_px.astype(np.float64))[0]
