@@ -45,5 +45,8 @@ class Siamese(Model):
         return dparams.flat()
 
 
+LEARNED = list(Siamese().network.shapes)  # all but "unused"
+
+
 def fit(model, epochs, **options):
     return model.fit(X, Y, **{"epochs": epochs, "batch_size": 7, "optimizer": Adam(1e-2), "progress": False} | options)

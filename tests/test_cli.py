@@ -76,11 +76,11 @@ def test_evaluate_agrees_with_the_summary(run, capsys):
 
 
 def test_evaluate_nll_prints_the_bounds_in_order(run, capsys):
-    assert main(["evaluate", str(run), "--nll", "--samples", "60", "--rows", "30", "--json"]) == 0
-    result = json.loads(capsys.readouterr().out)
+    assert main(["evaluate", str(run), "--nll", "--samples", "100", "--rows", "30", "--json"]) == 0
+    result = json.loads(capsys.readouterr().out)  # of whole groups of the same samples, so the order holds without chance
     bounds = [result["bounds"][k] for k in ("1", "5", "50")]
-    assert bounds == sorted(bounds) and bounds[-1] <= -result["nll"] + 1e-9 and 1 <= result["ess"] <= 60 and result["nll_error"] > 0
-    assert main(["evaluate", str(run), "--nll", "--samples", "60", "--rows", "30"]) == 0
+    assert bounds == sorted(bounds) and bounds[-1] <= -result["nll"] + 1e-9 and 1 <= result["ess"] <= 100 and result["nll_error"] > 0
+    assert main(["evaluate", str(run), "--nll", "--samples", "100", "--rows", "30"]) == 0
     text = capsys.readouterr().out
     assert "bound of   50 samples" in text and "median effective sample size" in text and "first 30 of them" in text
 

@@ -19,6 +19,7 @@ from tinyvae.estimators import (
 )
 from tinyvae.exact import GridPosterior
 from tinyvae.iwae import iwae_bound_forward
+from tinyvae.support.streams import EVALUATION, stream
 
 X = load_digits()[0].astype(np.float64)
 RNG = np.random.default_rng(0)
@@ -72,9 +73,26 @@ def test_bound_budget_orders_the_bounds_and_memory_does_not_change_the_result(tr
     assert np.allclose(a, np.log(w.mean(0)) + log_w.max(0), atol=1e-12)
     assert np.allclose(ess, w.sum(0) ** 2 / (w**2).sum(0), rtol=1e-12) and ess.min() < 99 and ess.max() <= 100
     assert np.allclose(a, log_likelihood(vae, x, 100, rng=0, chunk=4000), atol=1e-12), "the chunk bounds memory alone"
-    nll = -log_likelihood(vae, x, 500, rng=vae.seed)
+    nll = -log_likelihood(vae, x, 500)
     assert np.isclose(budget["nll"], nll.mean(), rtol=1e-12)
     assert np.isclose(budget["nll_error"], nll.std(ddof=1) / np.sqrt(len(nll)), rtol=1e-12)
+
+
+@pytest.mark.parametrize("chunk", [1, 7, 60, 4000])
+def test_the_chunk_changes_no_draw(trained, chunk):
+    """With more data than are taken together, and fewer z at a time than data."""
+    vae, _ = trained
+    x = np.tile(X[:30] > 0.5, (2, 1)).astype(np.float64)
+    wanted, wanted_ess = log_likelihood(vae, x, 40, return_ess=True)
+    log_px, ess = log_likelihood(vae, x, 40, chunk=chunk, return_ess=True)
+    assert np.allclose(log_px, wanted, atol=1e-10) and np.allclose(ess, wanted_ess, rtol=1e-8)
+
+
+def test_estimators_are_seeded_by_the_model(trained):
+    vae, x = trained
+    for estimate in (naive_log_likelihood, log_likelihood):
+        assert np.array_equal(estimate(vae, x, 20), estimate(vae, x, 20, rng=stream(vae.seed, EVALUATION)))
+        assert not np.array_equal(estimate(vae, x, 20), estimate(vae, x, 20, rng=vae.seed + 1))
 
 
 def test_memory_of_log_likelihood_is_bounded_by_the_chunk(trained):
@@ -94,11 +112,11 @@ def test_naive_monte_carlo_is_biased_by_minus_the_kl_from_prior_to_posterior(tra
     vae, x = trained
     x = x[:3]
     grid = GridPosterior(vae)
-    prior = np.exp(grid._log_pz)
+    log_pz, _ = grid.log_pz(grid.z)
     draws = np.stack([naive_log_likelihood(vae, x, 1, rng=s) for s in range(4000)])
     for n, row in enumerate(x):
         posterior = grid.posterior(row)
-        kl = np.sum(prior * (grid._log_pz - np.log(np.maximum(posterior, 1e-300)))) * grid.cell
+        kl = np.sum(np.exp(log_pz) * (log_pz - np.log(np.maximum(posterior, 1e-300)))) * grid.cell
         expected = grid.log_evidence(row[None])[0] - kl
         assert abs(draws[:, n].mean() - expected) < 4 * standard_error(draws[:, n])
     many = naive_log_likelihood(vae, x, 50_000, rng=0)

@@ -215,6 +215,14 @@ def test_a_grid_checks_and_scales_the_data_of_a_vae():
 def test_bad_input_to_exact_models():
     with pytest.raises(ValueError, match="call fit first"):
         PPCA(2).score(SMALL)
+    for ask in (
+        lambda: PCA(2).transform(SMALL), lambda: PCA(2).inverse_transform(np.zeros((3, 2))), lambda: PPCA(2).posterior(SMALL),
+        lambda: PPCA(2).sample(3), lambda: PPCA(2).to_vae(), lambda: PPCA(2).impute(SMALL), lambda: PPCA(2).em_step(SMALL),
+    ):  # fmt: skip
+        with pytest.raises(ValueError, match="call fit first"):
+            ask()
+    with pytest.raises(ValueError, match=r"Z must have shape \(N, 2\), got \(3, 4\)"):
+        PCA(2).fit(SMALL).inverse_transform(np.zeros((3, 4)))
     with pytest.raises(ValueError, match=r"shape \(N, 5\), got \(200, 1\)"):
         PPCA(2).fit(SMALL).score(SMALL[:, :1])
     with pytest.raises(ValueError, match="less than the rank of X, 61"):
@@ -224,3 +232,16 @@ def test_bad_input_to_exact_models():
     with pytest.raises(ValueError, match="NaN"):
         PPCA(1).fit(np.full((4, 3), np.nan))
     assert synthetic("ring", 10).shape == PPCA(1).fit(synthetic("ring", 10)).sample(10).shape
+
+
+def test_em_without_noise_is_refused_and_not_nan():
+    """Data in a plane leave two components no noise; so do constant data, and new data that are flatter than those of the start."""
+    flat = (SMALL - SMALL.mean(0))[:, :2] @ np.random.default_rng(1).standard_normal((2, 5)) + SMALL.mean(0)
+    for noiseless in (flat, np.ones((9, 5))):
+        with pytest.raises(ValueError, match="less than the rank of X"):
+            PPCA(2).start(noiseless)
+    em = PPCA(2).start(SMALL)
+    with pytest.raises(ValueError, match="X must have noise beyond 2 components"):
+        for _ in range(1000):
+            assert np.isfinite(em.em_step(flat)).all()
+    assert em.noise_variance_ > 0 and np.isfinite(em.score(SMALL)), "the last good parameters stay"

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tinyvae import SGD, VAE, Adam, binarize, likelihoods, load_digits, train_test_split
+from tinyvae.bounds import elbo_terms_forward
 from tinyvae.train import (
     active_units,
     grey_floor,
@@ -77,6 +78,41 @@ def test_evaluation_in_chunks_is_evaluation():
     many = np.tile(X, (2, 1))[:2500]
     assert np.allclose(vae.encode(many)[0], np.concatenate([vae.encode(x[None])[0] for x in many[:3]] + [vae.encode(many[3:])[0]]))
     assert vae.elbo(many, 0).shape == (2500,)
+    Z = np.random.default_rng(0).standard_normal((2500, 3))
+    for give in (vae.decode, vae.decoder_output):
+        assert np.allclose(give(Z), np.concatenate([give(Z[:1]), give(Z[1:1700]), give(Z[1700:])]), atol=1e-12)
+
+
+@pytest.mark.parametrize("prior", ["standard", "mixture:3"])
+def test_an_elbo_of_many_samples_is_the_mean_over_all_of_them(prior):
+    """2,500 samples are taken in three parts of unequal sizes; the same noise in one piece gives the same terms."""
+    vae = small(dtype="float64", prior=prior)
+    rng = np.random.default_rng(1)
+    parts = [elbo_terms_forward(x[None], rng.standard_normal((2500, 1, 3)), vae.params, vae.parts)[0] for x in X[:2].astype(float)]
+    assert np.allclose(vae.elbo_terms(X[:2], rng=1, n_samples=2500), np.concatenate(parts, axis=1), rtol=1e-12)
+
+
+def peak_memory(f):
+    tracemalloc.start()
+    result = f()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return peak, result
+
+
+@pytest.mark.parametrize("likelihood", ["bernoulli", "categorical:5"])
+def test_memory_of_evaluation_is_little_more_than_the_result(likelihood):
+    """Hidden layers, logits and samples are held for some rows at a time: for all rows they would take 5 times the result and more."""
+    vae, x = small(likelihood=likelihood, hidden=(300,)), np.zeros((10_000, 64), np.float32)
+    z = vae.transform(x)
+    for give in (
+        lambda: vae.decoder_output(z), lambda: vae.decode(z), lambda: vae.sample(len(x)),
+        lambda: vae.reconstruct(x), lambda: vae.reconstruct(x, rng=0),
+    ):  # fmt: skip
+        peak, result = peak_memory(give)
+        assert peak < 3 * result.nbytes
+    few, many = (peak_memory(lambda n=n: vae.elbo(x[:2], n_samples=n))[0] for n in (1000, 10_000))
+    assert many < 1.2 * few
 
 
 def test_uint8_pixels_are_scaled():

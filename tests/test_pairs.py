@@ -59,8 +59,8 @@ def test_backward_matches_forward(name, seed):
     BER.1 BER.2, NORM.1 NORM.2, NORMS.1 NORMS.2, NORMD.1 NORMD.2, CAT.1 CAT.2, LAP.1 LAP.2, CB.1 CB.2; MLP.1 MLP.2, ENC.1 ENC.2,
     DEC.1 DEC.2, ELBO.1 ELBO.2, LOGW.1 LOGW.2, IWAE.1 IWAE.2.
     """
-    forward, backward, inputs = pairs(seed)[name]
-    report = check(forward, backward, *inputs, seed=seed)
+    forward, backward, inputs, wrt = pairs(seed)[name]
+    report = check(forward, backward, *inputs, wrt=wrt, seed=seed)
     assert report.ok and report.error <= 1e-9, report
 
 
@@ -85,8 +85,8 @@ def test_k_sample_bound_for_several_k(k):
 @pytest.mark.parametrize("name", PRIMITIVES)
 @pytest.mark.parametrize("batch", BATCHES, ids=str)
 def test_any_batch_shape(name, batch):
-    forward, backward, inputs = pairs(2, batch)[name]
-    report = check(forward, backward, *inputs)
+    forward, backward, inputs, wrt = pairs(2, batch)[name]
+    report = check(forward, backward, *inputs, wrt=wrt)
     assert report.error <= 1e-9, report
 
 
@@ -108,7 +108,8 @@ def test_whole_model(name):
     model, X, y = MODELS[name]
     report = check_model(model, X, y)
     assert report.ok and report.error <= 1e-7, report
-    assert [row.name for row in report.rows] == list(model.params)
+    weighed = [row.name for row in report.rows if row.name.startswith("weight of ")]
+    assert [row.name for row in report.rows] == [*model.params, *weighed]
 
 
 def test_a_large_model_is_checked_along_directions_and_a_small_error_is_still_found():
@@ -145,7 +146,7 @@ def test_a_wrong_chain_through_log_sigma_is_found_in_a_fresh_model(monkeypatch):
 
 @pytest.mark.parametrize("name", PRIMITIVES)
 def test_float32_in_float32_out(name):
-    forward, backward, inputs = pairs()[name]
+    forward, backward, inputs, _ = pairs()[name]
     inputs = [
         a.astype(np.float32) if isinstance(a, np.ndarray | np.floating) and a.dtype.kind == "f" else a for a in inputs
     ]

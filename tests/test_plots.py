@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from tinyvae import plots
+from tinyvae import check, plots
+from tinyvae.gradcheck import Report, Row
 
 RNG = np.random.default_rng(0)
 
@@ -89,7 +90,7 @@ def test_curves_below_0_are_in_sight(ax, lowest):
     "labels, names", [([3.0, np.nan, 4.0], ["3", "4"]), (["猫", "b", "$\\frac$"], ["$\\frac$", "b", "2"]), ([np.nan] * 3, []), ([0, -1, 1], ["-1", "0", "1"])]
 )
 def test_labels_that_are_unknown_or_that_the_font_lacks(ax, labels, names):
-    mu = RNG.standard_normal((30, 2))
+    mu = np.random.default_rng(1).standard_normal((30, 2))
     plots.latent_scatter(mu, np.array(labels)[np.arange(30) % 3], ax)
     assert [text.get_text() for text in ax.texts] == names
     assert sum(len(group.get_offsets()) for group in ax.collections) == 30, "every row is drawn"
@@ -101,3 +102,23 @@ def test_without_axes_a_figure_is_made(monkeypatch):
     matplotlib.use("Agg")
     ax = plots.kl_bars(np.ones(2))
     assert ax.figure is not None
+
+
+def test_step_sizes_fall_rise_and_stay(ax):
+    """As h squared, as 1/h, and flat beside a wrong gradient; the guides are drawn only where the errors follow them."""
+
+    def backward(dout, cache):
+        return dout * np.exp(cache[0]), 3 * dout * np.cos(cache[1])
+
+    report = check(lambda a, b: (np.exp(a) + np.sin(b), (a, b)), backward, RNG.standard_normal(5), RNG.standard_normal(5))
+    plots.step_sizes(report, ax)
+    curves = {line.get_label(): line.get_ydata() for line in ax.lines if not line.get_label().startswith("_")}
+    right, wrong = curves["a"], curves["b WRONG"]
+    h = np.log10(report.rows[0].steps)
+    assert abs(np.polyfit(h[1:4], np.log10(right[1:4]), 1)[0] - 2) < 0.1
+    assert abs(np.polyfit(h[-5:], np.log10(right[-5:]), 1)[0] + 1) < 0.5
+    assert wrong[1:].max() < 1.1 * wrong[1:].min() and wrong.min() > 1e-2
+    assert {text.get_text() for text in ax.texts} == {"as h²", "as 1/h"}
+    assert any(line.get_marker() == "o" and line.get_xdata() == report.rows[0].step for line in ax.lines)
+    with pytest.raises(ValueError, match="every one lies on kinks"):
+        plots.step_sizes(Report("nothing", [Row("x", (3,), "CANNOT JUDGE")]), ax)

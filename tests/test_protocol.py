@@ -5,7 +5,7 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
-from siamese import RNG, Siamese, X, Y, fit
+from siamese import LEARNED, RNG, Siamese, X, Y, fit
 
 from tinyvae import SGD, VAE, Adam, Model, check_model, schedules
 from tinyvae.bounds import encode_backward, encode_forward
@@ -58,9 +58,16 @@ def test_a_schedule_weighs_the_terms_of_any_model():
     warm = AutoEncoder(3, 2, penalty="l1")
     warm.fit(X, epochs=2, schedule=schedules.linear_warmup(5, term="penalty"), progress=False)
     for wrong, error, message in [
-        (lambda t, terms: None, TypeError, "schedule returned None"),
+        (lambda t, terms: None, TypeError, "schedule returned None: it must return weights of terms by their names"),
+        (lambda t, terms: 0, TypeError, "schedule returned 0: it must"),
+        (lambda t, terms: (), TypeError, r"schedule returned \(\): it must"),
+        (lambda t, terms: "size", TypeError, "schedule returned 'size': it must"),
+        (lambda t, terms: np.ones(2), TypeError, r"schedule returned array\(\[1., 1.\]\): it must"),
         (lambda t, terms: {"kl": 1.0}, ValueError, "weights must be a dict of distance, size"),
-        (lambda t, terms: (1, 0), ValueError, "weights must be a dict"),
+        (lambda t, terms: {"size": np.nan}, ValueError, "the weight of size must be a finite number, got nan"),
+        (lambda t, terms: {"size": np.ones(1)}, TypeError, "the weight of size must be a number"),
+        (lambda t, terms: {"size": [[1], [1, 2]]}, TypeError, "the weight of size must be a number"),
+        (lambda t, terms: {"size": 10**400}, TypeError, "the weight of size must be a number"),
         (lambda t, terms: {"size": "heavy"}, TypeError, "weight of size must be a number"),
     ]:
         with pytest.raises(error, match=message):
@@ -85,6 +92,31 @@ def test_divergence_brings_back_model_and_optimizer():
     assert adam.m is None and adam.t == 0 and np.array_equal(fresh.theta, Siamese().theta)
 
 
+@pytest.mark.parametrize("make", [lambda: Adam(1e-2), lambda: SGD(1e-3, momentum=0.9)], ids=["adam", "sgd"])
+def test_after_a_divergence_training_goes_on_as_if_it_had_not_been(make):
+    calm, tried = Siamese(), Siamese()
+    optimizers = make(), make()
+    for model, optimizer in zip((calm, tried), optimizers):
+        fit(model, 2, optimizer=optimizer)
+    lr, optimizers[1].lr = optimizers[1].lr, 1e30
+    with pytest.raises(FloatingPointError):
+        fit(tried, 1, optimizer=optimizers[1])
+    optimizers[1].lr = lr
+    for model, optimizer in zip((calm, tried), optimizers):
+        fit(model, 2, optimizer=optimizer)
+    assert np.array_equal(calm.theta, tried.theta) and calm.epoch == tried.epoch == 4
+
+
+@pytest.mark.parametrize("make", [Adam, SGD])
+def test_an_optimizer_of_another_model_is_refused(make):
+    optimizer, other = make(), Siamese(hidden=9)
+    fit(Siamese(), 1, optimizer=optimizer)
+    start = other.theta.copy()
+    with pytest.raises(ValueError, match="optimizer has moved 31 parameters, the model has 61: make a new one for every model"):
+        fit(other, 1, optimizer=optimizer)
+    assert np.array_equal(other.theta, start)
+
+
 def test_an_optimizer_needs_no_more_than_a_step():
     class Plain:
         def step(self, theta, dtheta):
@@ -106,7 +138,7 @@ def test_terms_that_do_not_fit_the_units_are_refused():
     class Wrong(Siamese):
         units: ClassVar[dict] = {"distance": "squared"}
 
-    with pytest.raises(ValueError, match=r"Wrong must report the terms in units, distance, .* got distance \(7,\), size \(7,\)"):
+    with pytest.raises(ValueError, match=r"Wrong must report the terms in units, distance, .* got distance: float32 of shape \(7,\), size: "):
         fit(Wrong(), 1)
     Wrong.units = {"loss": "squared", "val_size": "squared"}
     with pytest.raises(ValueError, match="units of Wrong must not hold loss, a column of every history"):
@@ -144,7 +176,8 @@ def test_a_variation_of_the_vae_adds_a_term_and_a_parameter(tmp_path):
     model = Supervised(3)
     assert np.all(model.params["readout.W"] != 0) and np.array_equal(model.params["encoder.0.W"], VAE(3, hidden=(4,)).params["encoder.0.W"])
     assert check_model(model, X[:5], Y[:5]).ok
-    history = fit(model, 30, X_val=X[:9], y_val=Y[:9], schedule=schedules.linear_warmup(5))
+    side = np.sign(X[:, 0])  # labels that can be learned
+    history = model.fit(X, side, epochs=30, batch_size=7, X_val=X[:9], y_val=side[:9], schedule=schedules.linear_warmup(5), progress=False)
     assert history["val_squared_error"][-1] < history["val_squared_error"][0] and "val_kl" in history
     model.save(tmp_path / "s.npz")
     assert Supervised.load(tmp_path / "s.npz").evaluate(X, Y) == model.evaluate(X, Y)
@@ -153,6 +186,11 @@ def test_a_variation_of_the_vae_adds_a_term_and_a_parameter(tmp_path):
 def test_options_that_do_not_fit_are_refused():
     with pytest.raises(ValueError, match="y_val was given without X_val"):
         fit(Siamese(), 1, y_val=Y)
+    for X_val, message in [(X[:, :2], r"X_val must have shape \(N, 3\)"), (np.nan * X, "X_val must be finite"), ([["a"]], "X_val must hold")]:
+        with pytest.raises((ValueError, TypeError), match=message):
+            fit(Siamese(), 1, X_val=X_val)
+    with pytest.raises(ValueError, match=r"X_val must lie in \[0, 1\]"):
+        VAE(3, 1, hidden=(2,)).fit(np.abs(X), epochs=1, X_val=5 + X, progress=False)
     plain = types.SimpleNamespace(step=lambda theta, dtheta: None)
     with pytest.raises(TypeError, match="must have a learning rate lr for decay"):
         fit(Siamese(), 1, optimizer=plain, decay=True)
@@ -194,7 +232,7 @@ def test_a_batch_that_is_none_is_refused_with_the_remedy():
 
 def test_unwritten_gradients_are_zero_and_weights_used_twice_collect_both(monkeypatch):
     empty = np.empty
-    monkeypatch.setattr("tinyvae.params.np.empty", lambda *args: np.full_like(empty(*args), np.nan))
+    monkeypatch.setattr("tinyvae.params.np", types.SimpleNamespace(**vars(np) | {"empty": lambda *args: np.full_like(empty(*args), np.nan)}))
     dparams = Gradients({"a": (2,), "b": (3,), "c": ()})
     dparams["a"] += 1
     dparams.add("a", np.ones(2))
@@ -211,7 +249,7 @@ def test_unwritten_gradients_are_zero_and_weights_used_twice_collect_both(monkey
     assert np.array_equal(dparams.flat(), [3, 3])
     with pytest.raises(KeyError):
         dparams["unknown"] += 1
-    assert check_model(Siamese(), X[:5], Y[:5]).ok
+    assert check_model(Siamese(), X[:5], Y[:5], wrt=LEARNED).ok
     _, dtheta = Siamese().loss_and_grad(X[:5], np.zeros((5, 3)), Y[:5])
     assert np.array_equal(dtheta[-5:], np.zeros(5))
 
@@ -228,8 +266,12 @@ def test_what_is_checked_is_this_very_object():
     assert check_model(vae, binary).ok
     vae.loss_backward = types.MethodType(lambda self, dloss, cache, weights=None: 2 * VAE.loss_backward(self, dloss, cache), vae)
     assert not check_model(vae, binary).ok, "a method that was replaced in the object"
-    vae.loss_backward = types.MethodType(lambda self, dloss, cache, weights=None: 1.0 * VAE.loss_backward(self, dloss, cache), vae)
+    vae.loss_backward = types.MethodType(lambda self, dloss, cache, weights=None: 1.0 * VAE.loss_backward(self, dloss, cache, weights), vae)
     assert check_model(vae, binary).ok, "and that is right: it computes with the copy's parameters"
+    vae.loss_backward = types.MethodType(lambda self, dloss, cache, weights=None: VAE.loss_backward(self, dloss, cache), vae)
+    report = check_model(vae, binary)
+    assert [row.name for row in report.rows if not row.ok] == [f"weight of {name}" for name in vae.units], "a schedule would be ignored"
+    assert "self.weigh" in str(report)
     double = VAE(6, hidden=(4,), dtype="float64")
     kept = double.theta.copy()
     assert check_model(double, binary).ok and np.array_equal(double.theta, kept)
@@ -238,13 +280,14 @@ def test_what_is_checked_is_this_very_object():
         def loss_backward(self, dloss, cache, weights=None):
             return 2 * super().loss_backward(dloss, cache, weights)
 
-    assert not check_model(Twice(), X[:5]).ok
+    report = check_model(Twice(), X[:5])
+    assert {row.name: row.verdict for row in report.rows} == dict.fromkeys(LEARNED, "WRONG") | {"unused": "CANNOT JUDGE"}
 
     class Flat(Siamese):
         def loss_backward(self, dloss, cache, weights=None):
             return super().loss_backward(1, cache, weights)
 
-    assert not check_model(Flat(), X[:5]).ok, "dloss must not be ignored"
+    assert not check_model(Flat(), X[:5], wrt=LEARNED).ok, "dloss must not be ignored"
 
     class Running(Siamese):
         def draw_noise(self, rng, batch):
@@ -253,4 +296,4 @@ def test_what_is_checked_is_this_very_object():
 
     model = Running()
     model.seen = np.zeros(1)
-    assert check_model(model, X[:5]).ok and model.seen[0] == 0, "not even a state of its own is changed"
+    assert check_model(model, X[:5], wrt=LEARNED).ok and model.seen[0] == 0, "not even a state of its own is changed"

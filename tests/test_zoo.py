@@ -172,6 +172,22 @@ def test_two_step_learning_learns_and_costs_more_per_epoch_than_amortised_learni
     assert np.median(history["seconds"]) > np.median(amortised)
 
 
+def test_bad_counts_of_local_inference_are_refused():
+    vae, x = VAE(64, 2), X_TEST[:3]
+    q = LocalPosterior(vae, x)
+    for ask, message in (
+        (lambda: q.fit(1, n_samples=0), "n_samples must be at least 1, got 0"),
+        (lambda: q.fit(-1), "steps must be at least 0, got -1"),
+        (lambda: q.elbo_samples(0), "n_samples must be at least 1, got 0"),
+        (lambda: two_step_learning(vae, x, epochs=1, n_samples=0), "n_samples must be at least 1, got 0"),
+        (lambda: two_step_learning(vae, x, epochs=1, steps=-1), "steps must be at least 0, got -1"),
+        (lambda: gap_report(vae, x, n_samples=1), "n_samples must be at least 2, got 1"),
+        (lambda: gap_report(vae, x, steps=-1), "steps must be at least 0, got -1"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            ask()
+
+
 # ---- the auto-encoder family ------------------------------------------------------------------------------
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from . import bounds, iwae, layers, likelihoods, mlp, posteriors, priors, zoo
 from .gradcheck import over_theta
+from .gradcheck.running import input_names
 from .vae import VAE
 
 N, D, K, C = 4, 6, 3, 5
@@ -26,7 +27,7 @@ def pairs(seed=0, batch=(N,)):
 
     Returns
     -------
-    dict of name -> (forward, backward, inputs)
+    dict of name -> (forward, backward, inputs, wrt), the arguments of `check`
     """
     rng = _stream(seed, "layers")
 
@@ -36,12 +37,12 @@ def pairs(seed=0, batch=(N,)):
     table = {
         "dense": (layers, (normal(D), rng.standard_normal((D, K)), rng.standard_normal(K))),
         **{name: (layers, (normal(D),)) for name in ("tanh", "relu", "sigmoid", "softplus")},
-        "dropout": (layers, (normal(D), (rng.random((*batch, D)) < 0.7) / 0.7)),
+        "dropout": (layers, (normal(D), (rng.random((*batch, D)) < 0.7) / 0.7), "mask"),
         "iwae_bound": (iwae, (rng.standard_normal((C, *batch)),)),
     }
     primitives = {
-        name: (getattr(room, name + "_forward"), getattr(room, name + "_backward"), inputs)
-        for name, (room, inputs) in table.items()
+        name: _without(getattr(room, name + "_forward"), getattr(room, name + "_backward"), inputs, *constants)
+        for name, (room, inputs, *constants) in table.items()
     }
     return _merged(
         primitives, _distributions(seed, batch), _likelihoods(seed, batch), _composites(_stream(seed, "composites")), zoo.pairs(seed)
@@ -54,8 +55,13 @@ def _merged(*tables):
     for name, entry in (item for table in tables for item in (table.items() if isinstance(table, dict) else table)):
         if name in merged and merged[name][0] is not entry[0]:
             raise ValueError(f"two pairs are called {name!r}: call one of them by another name, as {name}_prior_forward")
-        merged[name] = entry
+        merged[name] = entry if len(entry) == 4 else (*entry, None)
     return merged
+
+
+def _without(forward, backward, inputs, *constants):
+    """An entry whose inputs of these names are data or noise, and have no gradient."""
+    return forward, backward, inputs, tuple(name for name in input_names(forward, inputs) if name not in constants)
 
 
 def names_of_records():
@@ -85,7 +91,7 @@ def _likelihoods(seed, batch):
         outputs = (record.outputs,) if record.outputs > 1 else ()
         own = (0.3,) if record.takes_eta else tuple(np.array(value) for value in record.start(0.3))
         out, x = rng.standard_normal((*batch, D, *outputs)), record.example(rng, (*batch, D))
-        found[name] = record.forward, record.backward, (out, x, *own)
+        found[name] = _without(record.forward, record.backward, (out, x, *own), "x", *(["eta"] if record.takes_eta else []))
     return found
 
 
@@ -94,7 +100,7 @@ def _distributions(seed, batch):
     found, own, q = [], {}, {}
 
     def add(forward, backward, *inputs):
-        found.append((_name(forward), (forward, backward, inputs)))
+        found.append((_name(forward), _without(forward, backward, inputs, "eps")))
 
     for name, record in posteriors.POSTERIORS.items():
         rng = _stream(seed, name)
@@ -117,14 +123,16 @@ def _composites(rng):
     vae = VAE(D, K, hidden=(8, 7), likelihood="gaussian_scalar", prior=f"mixture:{C}", dtype="float64", seed=1)
     theta = vae.theta + 0.1 * rng.standard_normal(vae.theta.size)
     jobs = _networks(rng, vae.parts) | _terms(rng, vae.parts) | _bounds(rng, vae.parts)
-    return {name: (*over_theta(forward, backward, vae.shapes), (theta, *inputs)) for name, (forward, backward, inputs) in jobs.items()}
+    return {
+        name: (*over_theta(forward, backward, vae.shapes), (theta, *inputs), *wrt) for name, (forward, backward, inputs, *wrt) in jobs.items()
+    }
 
 
 def _networks(rng, parts):
     x, z = rng.random((N, D)), rng.standard_normal((2, N, K))
     return {
         "mlp": (lambda x, params: mlp.mlp_forward(x, params, parts.encoder), mlp.mlp_backward, (x,)),
-        "encode": (lambda x, params: bounds.encode_forward(x, params, parts.encoder), bounds.encode_backward, (x,)),
+        "encode": (lambda params: bounds.encode_forward(x, params, parts.encoder), bounds.encode_backward, ()),
         "decode": (lambda z, params: bounds.decode_forward(z, params, parts.decoder), bounds.decode_backward, (z,)),
     }
 
@@ -144,7 +152,7 @@ def _terms(rng, parts):
     return {
         "draw": (
             lambda mu, log_sigma, params: bounds.draw_forward((mu, log_sigma), eps, params, parts.posterior),
-            partial(bounds.draw_backward, posterior=parts.posterior), (mu, log_sigma),
+            partial(bounds.draw_backward, posterior=parts.posterior), (mu, log_sigma), ("input 1", "input 2"),  # no theta: this posterior has no parameters of its own
         ),
         "log_px": (
             lambda out, params: bounds.log_px_forward(out, x, params, parts.likelihood),
@@ -160,11 +168,11 @@ def _terms(rng, parts):
 
 
 def _bounds(rng, parts):
-    """The bounds and their terms, as functions of x; eps is noise."""
+    """The bounds and their terms at x, which is data, and eps, which is noise."""
     x, eps = rng.random((N, D)), rng.standard_normal((2, N, K))
 
-    def of_x(forward, backward, **weights):
-        return lambda x, params: forward(x, eps, params, parts, **weights), partial(backward, parts=parts, **weights), (x,)
+    def of_theta(forward, backward, **weights):
+        return lambda params: forward(x, eps, params, parts, **weights), partial(backward, parts=parts, **weights), ()
 
     def bound_alone(forward):
         def bound_forward(*inputs, **weights):
@@ -174,10 +182,10 @@ def _bounds(rng, parts):
         return bound_forward
 
     return {
-        "elbo_terms": of_x(bounds.elbo_terms_forward, bounds.elbo_terms_backward),
-        "log_weight_terms": of_x(bounds.log_weight_terms_forward, bounds.log_weight_terms_backward),
-        "elbo": of_x(bound_alone(bounds.elbo_forward), bounds.elbo_backward, weights=(1, 0.7)),
-        "iwae": of_x(bound_alone(bounds.iwae_forward), bounds.iwae_backward),
+        "elbo_terms": of_theta(bounds.elbo_terms_forward, bounds.elbo_terms_backward),
+        "log_weight_terms": of_theta(bounds.log_weight_terms_forward, bounds.log_weight_terms_backward),
+        "elbo": of_theta(bound_alone(bounds.elbo_forward), bounds.elbo_backward, weights=(1, 0.7)),
+        "iwae": of_theta(bound_alone(bounds.iwae_forward), bounds.iwae_backward),
     }
 
 

@@ -10,6 +10,7 @@ from .gaussian import gaussian_log_density_forward, kl_forward, reparameterize_f
 from .iwae import iwae_bound_forward
 from .priors.standard import standard_normal_forward
 from .support.machine import blas_threads, keep_freed_memory, progress_bar
+from .support.streams import EVALUATION, generator
 from .support.validation import check_int
 
 ROWS = 50  # data evaluated together
@@ -35,7 +36,7 @@ def naive_log_likelihood(vae, X, n_samples=1, rng=None):
     vae : VAE
     X : ndarray of shape (N, D)
     n_samples : int, L
-    rng : numpy.random.Generator or int
+    rng : numpy.random.Generator or int; the model's seed unless given
 
     Returns
     -------
@@ -43,7 +44,8 @@ def naive_log_likelihood(vae, X, n_samples=1, rng=None):
     """
     x, params, prior = vae.scaled(vae.check_data(X)), vae.params, vae.parts.prior
     shape = check_int("n_samples", n_samples, 1), vae.n_latent
-    z = prior.sample(np.random.default_rng(rng), shape, np.float64, *own_values(prior, "prior", params))
+    rng = generator(rng, vae.seed, EVALUATION)
+    z = prior.sample(rng, shape, np.float64, *own_values(prior, "prior", params))
     log_px = np.stack([log_px_forward(out, x, params, vae.parts.likelihood)[0] for out in vae.decoder_output(z)[:, None]])
     return iwae_bound_forward(log_px.astype(np.float64))[0]
 
@@ -62,7 +64,7 @@ def log_likelihood(vae, X, n_samples=5000, rng=None, chunk=2000, progress=None, 
     n_samples : int, L
     rng : numpy.random.Generator or int; the model's seed unless given
     chunk : int
-        How many z are decoded at a time: bounds the memory. The result does not depend on it.
+        How many z are decoded at a time, at least one for each of 50 data: bounds the memory. The result does not depend on it.
     progress : bool, optional
         Show a progress bar, with the median effective sample size; by default on work of more than a million z.
     return_ess : bool
@@ -72,14 +74,14 @@ def log_likelihood(vae, X, n_samples=5000, rng=None, chunk=2000, progress=None, 
     -------
     log_px : ndarray of shape (N,), in nats (and ess, of the same shape)
     """
-    X, rng = vae.check_data(X), np.random.default_rng(vae.seed if rng is None else rng)
+    X, rng = vae.check_data(X), generator(rng, vae.seed, EVALUATION)
     L, chunk = check_int("n_samples", n_samples, 1), check_int("chunk", chunk, 1)
     keep_freed_memory()
     log_px, ess = np.empty(len(X)), np.empty(len(X))
-    show, rows = len(X) * L > 1_000_000 if progress is None else progress, min(ROWS, chunk)
+    show = len(X) * L > 1_000_000 if progress is None else progress
     with blas_threads(vae, chunk), progress_bar(len(X), show, unit="datum") as bar:
-        for start in range(0, len(X), rows):
-            part = slice(start, start + rows)
+        for start in range(0, len(X), ROWS):  # whatever the chunk: the order of the draws hangs on it
+            part = slice(start, start + ROWS)
             x = vae.scaled(X[part])
             top, total, squares = np.full(len(x), -np.inf), 0.0, 0.0  # of exp(log_w - top), updated as top rises
             for log_w in _log_weights(vae, x, L, rng, chunk):
@@ -112,7 +114,7 @@ def bound_budget(vae, X, counts=(1, 5, 50), n_samples=5000, rng=None, progress=N
     dict with "bounds" (k -> mean bound, for the k up to n_samples; k = 1 is the ELBO), "nll" (-log p(x) by all
     n_samples), "nll_error" (its standard error over the data, None for one datum), "ess" (the median effective sample size)
     """
-    X, rng, L = vae.check_data(X), np.random.default_rng(vae.seed if rng is None else rng), check_int("n_samples", n_samples, 1)
+    X, rng, L = vae.check_data(X), generator(rng, vae.seed, EVALUATION), check_int("n_samples", n_samples, 1)
     counts, parts, all_px, all_ess = [k for k in counts if k <= L], [], [], []
     show = len(X) * L > 1_000_000 if progress is None else progress
     with blas_threads(vae, 2000), progress_bar(len(X), show, unit="datum") as bar:
@@ -121,9 +123,9 @@ def bound_budget(vae, X, counts=(1, 5, 50), n_samples=5000, rng=None, progress=N
             log_w = np.concatenate(list(_log_weights(vae, x, L, rng, 2000)))
             groups = {k: log_w[: L // k * k].reshape(L // k, k, len(x)).swapaxes(0, 1) for k in counts}
             parts.append([iwae_bound_forward(groups[k])[0].mean(0) for k in counts])
-            w = np.exp(log_w - log_w.max(0))
-            all_px.append(iwae_bound_forward(log_w)[0])
-            all_ess.append(w.sum(0) ** 2 / (w * w).sum(0))
+            log_px, weights = iwae_bound_forward(log_w)  # the weights sum to 1
+            all_px.append(log_px)
+            all_ess.append(1 / (weights**2).sum(0))
             bar.update(len(x))
     log_px, bounds = np.concatenate(all_px), np.concatenate(parts, axis=1).mean(1)
     return {

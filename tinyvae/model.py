@@ -12,6 +12,7 @@ import numpy as np
 
 from .params import Gradients, count, glorot_uniform, views
 from .support.storage import model_meta, plain, read_npz, write_npz
+from .support.streams import EVALUATION, WEIGHTS, generator, stream
 from .support.validation import (
     check_dtype,
     check_int,
@@ -19,7 +20,7 @@ from .support.validation import (
     check_matrix,
     check_number,
 )
-from .train.loop import fit
+from .train.loop import check_loss, fit
 
 CHUNK = 1000  # rows evaluated at a time outside training, so that memory stays small
 
@@ -98,7 +99,7 @@ class Model:
         if not self.shapes:
             raise TypeError(f"{type(self).__name__} must set self.shapes, names of parameters to their shapes, in its constructor")
         theta = np.zeros(count(self.shapes), self.dtype)
-        self.init_params(np.random.default_rng(self.seed), views(theta, self.shapes))
+        self.init_params(stream(self.seed, WEIGHTS), views(theta, self.shapes))
         return theta
 
     @property
@@ -169,15 +170,15 @@ class Model:
         Parameters
         ----------
         X, y : data as for `fit`
-        rng : numpy.random.Generator or int; the model's seed unless given
+        rng : numpy.random.Generator or int; drawn by the model's seed unless given
         n_samples : int
         """
         X, y = self.check_data(X), check_labels(y, X, self.dtype)
-        rng, totals = np.random.default_rng(self.seed if rng is None else rng), dict.fromkeys(self.units, 0.0)
+        rng, totals = generator(rng, self.seed, EVALUATION), dict.fromkeys(self.units, 0.0)
         for _ in range(check_int("n_samples", n_samples, 1)):
             for i in range(0, len(X), CHUNK):
                 batch = self.scaled(X[i : i + CHUNK]), None if y is None else y[i : i + CHUNK]
-                (_, terms), _ = self.loss_forward(batch, self.draw_noise(rng, batch))
+                (_, terms), _ = check_loss(self, self.loss_forward(batch, self.draw_noise(rng, batch)), len(batch[0]))
                 for name in totals:
                     totals[name] += terms[name].sum(dtype=np.float64)
         return {name: float(total / (n_samples * len(X))) for name, total in totals.items()}
@@ -230,11 +231,15 @@ class Model:
         if meta.get("class", "VAE") not in known:  # files of format 1 hold a VAE and do not say so
             raise ValueError(f"{path} holds a {meta.get('class', 'VAE')}, not a {cls.__name__}: load it with that class")
         try:
+            if not isinstance(meta["config"], dict):
+                raise TypeError(f"config must be a dict of the constructor's arguments, got {meta['config']!r:.40}")
             model, theta = cls(**meta["config"]), arrays["theta"]
             if theta.shape != (count(model.shapes),):  # compared before the weights would be drawn
                 raise ValueError(f"theta must have shape ({count(model.shapes)},), got {theta.shape}")
-            if theta.dtype != model.dtype or not np.isfinite(theta).all():
-                raise ValueError(f"theta must be finite {model.dtype}, got {theta.dtype}")
+            if theta.dtype != model.dtype:
+                raise TypeError(f"theta must have dtype {model.dtype}, got {theta.dtype}")
+            if not np.isfinite(theta).all():
+                raise ValueError(f"theta must be finite, got NaN or infinity in {np.sum(~np.isfinite(theta))} of {theta.size} numbers")
             model.epoch = check_int("epoch", meta["epoch"], 0)
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise ValueError(f"{path} does not hold a usable model ({error}): write it again with save()") from None

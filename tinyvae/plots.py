@@ -227,3 +227,43 @@ def kl_bars(kl, ax=None):
         ax.set_xticks(range(0, len(kl), 5), [f"z{k + 1}" for k in order[::5]])
         ax.set_xlabel("latent dimension, sorted (every fifth is named)", fontsize=FONT)
     return ax
+
+
+def step_sizes(report, ax=None):
+    """The error of the differences against their step h, for up to four inputs of a gradient check.
+
+    |difference - backward|, relative, falls as h^2 until rounding takes over, which rises as 1/h: so there is a best step, and a ring
+    marks the one that was trusted. Beside a wrong gradient it stays where it is, however short the step.
+
+    Parameters
+    ----------
+    report : tinyvae.gradcheck.Report, of `check` or `check_model`
+    """
+    rows = sorted((row for row in report.rows if len(row.steps)), key=lambda row: row.ok)[:4]
+    if not rows:
+        raise ValueError("report must hold an input whose differences were formed; here every one lies on kinks or has no gradient")
+    ax = _axes(ax, "step h", "|difference - backward|, relative", f"Central differences of {report.title}")
+    for row, style in zip(rows, ("-", "--", "-.", ":")):
+        relative = row.errors / max(abs(row.numeric), abs(row.analytic), row.scale)
+        relative = np.where(relative > 0, relative, np.nan)  # an exact zero has no place on this axis
+        colour, word = (BLUE, "") if row.ok else (VERMILION, f" {row.verdict}")
+        ax.loglog(row.steps, relative, style, color=colour, lw=2.5, label=f"{row.name}{word}")
+        ax.loglog(row.steps[row.steps == row.step], relative[row.steps == row.step], "o", ms=13, mfc="none", mec=colour, mew=2.5)
+        if row.ok:
+            _guide(ax, row.steps, relative, 2, "as h²", (1e-3, 1e-1))
+            _guide(ax, row.steps, relative, -1, "as 1/h", (1e-10, 1e-7))
+    ax.legend(fontsize=FONT - 2, frameon=False)
+    return ax
+
+
+def _guide(ax, steps, errors, power, words, ends):
+    """A grey line of the slope that theory gives, above a row's errors, named; only the first that follows it gets one."""
+    at = np.isclose(steps[:, None], ends, atol=0).any(1) & np.isfinite(errors)
+    if at.sum() < 2 or words in [text.get_text() for text in ax.texts]:
+        return
+    h, level = steps[at], errors[at]
+    if abs(np.polyfit(np.log(h), np.log(level), 1)[0] - power) > 0.5:
+        return
+    line = 10 * level.max() * (h / h[level.argmax()]) ** power
+    ax.loglog(h, line, color="#777777", lw=1.5, ls=(0, (1, 1)))
+    ax.annotate(words, (h.min(), line[h.argmin()]), fontsize=FONT - 1, color="#555555", ha="right" if power > 0 else "left", va="bottom")

@@ -20,6 +20,7 @@ from .mlp import ACTIVATIONS
 from .model import CHUNK, Model
 from .params import Gradients
 from .parts import assemble, init_parts
+from .support.streams import EVALUATION, SAMPLING, generator
 from .support.validation import (
     check_choice,
     check_int,
@@ -175,12 +176,11 @@ class VAE(Model):
 
     def decoder_output(self, Z):
         """The decoder's last layer at Z of shape (N, K): what the likelihood takes, logits for example."""
-        Z = check_matrix("Z", Z, self.n_latent).astype(self.dtype)
-        return decode_forward(Z, self.params, self.parts.decoder)[0]
+        return _decoded(self, Z, lambda out: out)
 
     def decode(self, Z):
         """The mean of p(x|z), of shape (N, D), for Z of shape (N, K)."""
-        return self.parts.likelihood.mean(self.decoder_output(Z))
+        return _decoded(self, Z, self.parts.likelihood.mean)
 
     def reconstruct(self, X, rng=None):
         """x after encoding and decoding, of shape (N, D).
@@ -193,26 +193,30 @@ class VAE(Model):
             return self.decode(q[0])
         rng, likelihood = np.random.default_rng(rng), self.parts.likelihood
         (z,), _ = draw_forward(q, _noise(self, rng, 1, len(q[0])), self.params, self.parts.posterior)  # z ~ q(z|x)
-        return likelihood.sample(self.decoder_output(z), rng, *own_values(likelihood, "likelihood", self.params))  # x ~ p(x|z)
+        own = own_values(likelihood, "likelihood", self.params)
+        return _decoded(self, z, lambda out: likelihood.sample(out, rng, *own))  # x ~ p(x|z)
 
     def sample(self, n, rng=None, *, mean=False):
         """n new data, of shape (n, D): z ~ p(z), then x ~ p(x|z), or its mean if `mean`."""
-        rng, prior, likelihood = np.random.default_rng(self.seed if rng is None else rng), self.parts.prior, self.parts.likelihood
+        rng, prior, likelihood = generator(rng, self.seed, SAMPLING), self.parts.prior, self.parts.likelihood
         shape = check_int("n", n, 1), self.n_latent
         z = prior.sample(rng, shape, self.dtype, *own_values(prior, "prior", self.params))  # z ~ p(z)
-        out = self.decoder_output(z)
-        return likelihood.mean(out) if mean else likelihood.sample(out, rng, *own_values(likelihood, "likelihood", self.params))
+        own = own_values(likelihood, "likelihood", self.params)
+        return _decoded(self, z, likelihood.mean if mean else lambda out: likelihood.sample(out, rng, *own))  # x ~ p(x|z)
 
     def elbo_terms(self, X, rng=None, n_samples=1):
         """The two terms of the ELBO by themselves: (log_px, kl), each of shape (N,), in nats."""
         X, L = self.check_data(X), check_int("n_samples", n_samples, 1)
-        rng = np.random.default_rng(self.seed if rng is None else rng)
-        parts, at_once = [], max(1, CHUNK // (L * self.parts.likelihood.outputs))
-        for i in range(0, len(X), at_once):
-            x = self.scaled(X[i : i + at_once])
-            parts.append(elbo_terms_forward(x, _noise(self, rng, L, len(x)), self.params, self.parts)[0])
-        log_px, kl = zip(*parts)
-        return np.concatenate(log_px), np.concatenate(kl)
+        rng = generator(rng, self.seed, EVALUATION)
+        terms, samples = np.zeros((2, len(X)), self.dtype), max(1, CHUNK // self.parts.likelihood.outputs)
+        rows = max(1, samples // L)
+        for i in range(0, len(X), rows):
+            x = self.scaled(X[i : i + rows])
+            for done in range(0, L, samples):
+                n = min(samples, L - done)
+                part, _ = elbo_terms_forward(x, _noise(self, rng, n, len(x)), self.params, self.parts)
+                terms[:, i : i + rows] += np.multiply(part, n / L)  # the mean over L samples, from the means over n
+        return tuple(terms)
 
     def elbo(self, X, rng=None, n_samples=1):
         """A lower bound on log p(x) per datum: log p(x|z) - KL, of shape (N,), in nats.
@@ -257,6 +261,17 @@ class VAE(Model):
 
 def _noise(vae, rng, *shape):
     return rng.standard_normal((*shape, vae.n_latent), dtype=vae.dtype)
+
+
+def _decoded(vae, Z, finish):
+    """finish(out) for the decoder's output at Z, some rows at a time: hidden layers are never held for all of them."""
+    Z, at_once = check_matrix("Z", Z, vae.n_latent).astype(vae.dtype), max(1, CHUNK // vae.parts.likelihood.outputs)
+    for i in range(0, len(Z), at_once):
+        part = finish(decode_forward(Z[i : i + at_once], vae.params, vae.parts.decoder)[0])
+        if i == 0:
+            result = np.empty((len(Z), *part.shape[1:]), part.dtype)
+        result[i : i + at_once] = part
+    return result
 
 
 def _checked(vae, batch, eps):

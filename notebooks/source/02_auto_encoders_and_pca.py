@@ -87,7 +87,7 @@ print(f"digits: {X.shape[0]} images of {X.shape[1]} pixels in [0, 1]; {len(X_tra
 show(squared_error_forward, squared_error_backward)
 
 # %%
-report = check(squared_error_forward, squared_error_backward, rng.standard_normal((5, 4)), rng.standard_normal((5, 4)))
+report = check(squared_error_forward, squared_error_backward, rng.standard_normal((5, 4)), rng.standard_normal((5, 4)), wrt="x_hat")
 print(report)
 assert report.error < 1e-8
 

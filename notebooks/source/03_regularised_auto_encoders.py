@@ -298,7 +298,7 @@ gaussian = ((points @ R.T - datum) ** 2).sum(1).mean()
 formula_gaussian = ((R @ datum - datum) ** 2).sum() + s**2 * (R**2).sum()
 print(f"dropout:  mean over all masks {exact:.10f}, formula {formula:.10f}")
 print(f"Gaussian: mean over points of covariance s^2 I {gaussian:.10f}, formula {formula_gaussian:.10f}")
-print(check(dropout_forward, dropout_backward, datum, np.array([1.0, 0, 1, 1]) / (1 - p)))
+print(check(dropout_forward, dropout_backward, datum, np.array([1.0, 0, 1, 1]) / (1 - p), wrt="x"))
 assert abs(exact - formula) < 1e-12 and abs(gaussian - formula_gaussian) < 1e-12
 
 # %% [markdown]

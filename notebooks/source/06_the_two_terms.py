@@ -433,7 +433,7 @@ print(f"slope {slope:.10f} = -1/(2 eta) = {-1 / (2 * eta):.10f}")
 print(f"height {height:.8f} = -D/2 ln(2 pi eta) = {-D / 2 * math.log(2 * math.pi * eta):.8f}")
 assert abs(slope + 1 / (2 * eta)) < 1e-9 and abs(height + D / 2 * math.log(2 * math.pi * eta)) < 1e-8
 assert abs(slope + 1 / (2 * sigma_z**2)) > 1  # with the encoder's sigma in its place the identity fails
-report = check(gaussian_forward, gaussian_backward, out, np.broadcast_to(x, (1, D)), eta)
+report = check(gaussian_forward, gaussian_backward, out, np.broadcast_to(x, (1, D)), eta, wrt="mean")
 print(report)
 assert report.ok
 
@@ -474,11 +474,11 @@ _, dlog_eta = gaussian_scalar_backward(np.full(len(X), 1 / len(X)), cache)
 print(f"mean squared error {mse:.5f}; complete density is largest at eta = {best:.5f}; slope there {abs(dlog_eta):.0e}")
 assert abs(math.log(best / mse)) < 0.004 and abs(dlog_eta) < 1e-12
 assert dropped.argmax() == len(dropped) - 1  # without the constant, more noise is always better
-for pair in (
-    (gaussian_scalar_forward, gaussian_scalar_backward, rng.standard_normal((4, 6)), rng.standard_normal((4, 6)), np.array(-1.0)),
-    (gaussian_diagonal_forward, gaussian_diagonal_backward, rng.standard_normal((4, 6, 2)), rng.standard_normal((4, 6))),
+for learned, *pair in (
+    (("mean", "log_eta"), gaussian_scalar_forward, gaussian_scalar_backward, *rng.standard_normal((2, 4, 6)), np.array(-1.0)),
+    ("out", gaussian_diagonal_forward, gaussian_diagonal_backward, rng.standard_normal((4, 6, 2)), rng.standard_normal((4, 6))),
 ):
-    report = check(*pair)
+    report = check(*pair, wrt=learned)  # x is data and has no gradient
     print(report)
     assert report.ok
 
@@ -634,7 +634,7 @@ a = np.array([[50000.0, -50000.0, 50000.0, -50000.0]])
 log_px, cache = continuous_bernoulli_forward(a, np.array([[1.0, 0.0, 0.5, 0.5]]))
 assert np.isfinite(log_px).all() and np.isfinite(continuous_bernoulli_backward(np.ones(1), cache)).all()
 for pair in (
-    (bernoulli_forward, bernoulli_backward, rng.standard_normal((4, 6)), rng.integers(0, 2, (4, 6)).astype(float)),
+    (bernoulli_forward, bernoulli_backward, rng.standard_normal((4, 6)), rng.integers(0, 2, (4, 6))),
     (categorical_forward, categorical_backward, rng.standard_normal((4, 6, 5)), rng.integers(0, 5, (4, 6))),
 ):
     report = check(*pair)
@@ -682,7 +682,7 @@ for p in (0.01, 0.2, 0.5, 0.9, 0.999):
     mean, numeric = continuous_bernoulli_mean(logit)[0, 0], w @ (np.exp(cb) * grey[:, 0])
     print(f"{p:6.3f} {area:12.8f} {formula:13.8f} {one:12.8f} {mean:10.6f} {numeric:10.6f}")
     assert abs(area - formula) < 1e-12 and abs(one - 1) < 1e-12 and abs(mean - numeric) < 1e-12 and area < 0.5 + 1e-12
-report = check(continuous_bernoulli_forward, continuous_bernoulli_backward, rng.standard_normal((4, 6)), rng.random((4, 6)))
+report = check(continuous_bernoulli_forward, continuous_bernoulli_backward, rng.standard_normal((4, 6)), rng.random((4, 6)), wrt="logits")
 print(report)
 assert report.ok
 
@@ -771,7 +771,7 @@ for name, record in LIKELIHOODS.items():
     print(f"{name:21} {'sum' if record.discrete else 'integral':8} over both pixels {total:.13f}")
     assert abs(total - 1) < 1e-10
 far = rng.standard_normal((4, 6))
-report = check(laplace_forward, laplace_backward, far, far + rng.choice([-1, 1], far.shape) * rng.uniform(0.1, 1, far.shape), 0.3)
+report = check(laplace_forward, laplace_backward, far, far + rng.choice([-1, 1], far.shape) * rng.uniform(0.1, 1, far.shape), 0.3, wrt="mean")
 print(report)
 assert report.ok
 

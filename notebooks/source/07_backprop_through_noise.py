@@ -209,7 +209,7 @@ show(reparameterize_backward)
 
 # %%
 mu, log_sigma, eps = rng.standard_normal((4, 3)), rng.standard_normal((4, 3)), rng.standard_normal((4, 3))
-report = check(reparameterize_forward, reparameterize_backward, mu, log_sigma, eps)
+report = check(reparameterize_forward, reparameterize_backward, mu, log_sigma, eps, wrt=("mu", "log_sigma"))  # eps is noise
 print(report, "\n")
 assert report.ok and report.error < 1e-8
 
@@ -234,7 +234,7 @@ def second_eps_backward(dz, cache):
 verdicts = {}
 for backward in (no_chain_backward, fresh_eps_backward, second_eps_backward):
     try:
-        report = check(reparameterize_forward, backward, mu, log_sigma, eps)
+        report = check(reparameterize_forward, backward, mu, log_sigma, eps, wrt=("mu", "log_sigma"))
         verdicts[backward.__name__] = "passes" if report.ok else f"WRONG in {[r.name for r in report.rows if not r.ok]}"
     except ValueError as error:
         verdicts[backward.__name__] = f"refused: {error}"
@@ -248,7 +248,7 @@ assert "backward is not deterministic" in verdicts["fresh_eps_backward"]
 # seen.
 
 # %%
-at_start = check(reparameterize_forward, no_chain_backward, mu, np.zeros((4, 3)), eps)
+at_start = check(reparameterize_forward, no_chain_backward, mu, np.zeros((4, 3)), eps, wrt=("mu", "log_sigma"))
 print("without the factor sigma, checked at log_sigma = 0:", "passes" if at_start.ok else "WRONG")
 assert at_start.ok, "this is why check_model steps away from the start"
 
@@ -355,7 +355,7 @@ def squared_mean_backward(dy, cache):
     return reparameterize_backward(dy * 2 * z / len(z), z_cache)
 
 
-report = check(squared_mean_forward, squared_mean_backward, mu, log_sigma, rng.standard_normal((5, 4, 3)))
+report = check(squared_mean_forward, squared_mean_backward, mu, log_sigma, rng.standard_normal((5, 4, 3)), wrt=("mu", "log_sigma"))
 print(report, "\n")
 assert report.ok
 variances = {}
@@ -422,9 +422,9 @@ print("largest difference, forward and backward:", *difference)
 assert max(difference) < 1e-14
 
 mask = (rng.random((4, 3)) < 0.7) / 0.7
-report = check(dropout_forward, dropout_backward, rng.standard_normal((4, 3)), mask)
+report = check(dropout_forward, dropout_backward, rng.standard_normal((4, 3)), mask, wrt="x")
 second_mask = (rng.random((4, 3)) < 0.7) / 0.7
-wrong = check(dropout_forward, lambda dy, cache: dy * second_mask, rng.standard_normal((4, 3)), mask)
+wrong = check(dropout_forward, lambda dy, cache: dy * second_mask, rng.standard_normal((4, 3)), mask, wrt="x")
 print("dropout:", "ok" if report.ok else "WRONG", "| with a second mask in backward:", "ok" if wrong.ok else "WRONG")
 assert report.ok and not wrong.ok
 
@@ -566,7 +566,7 @@ def variance_backward(dz, cache):
     return dz, dz * 2 * sigma2 * eps
 
 
-report = check(variance_forward, variance_backward, *rng.standard_normal((3, 4, 3)))
+report = check(variance_forward, variance_backward, *rng.standard_normal((3, 4, 3)), wrt=("mu", "log_sigma"))
 print(report)
 L, mu, sigma = 200_000, np.array([[1.0, -2.0, 0.5]]), np.array([[0.5, 0.1, 3.0]])
 z, _ = variance_forward(mu, np.log(sigma), rng.standard_normal((L, 1, 3)))
@@ -663,7 +663,7 @@ def reparameterize_log_var_backward(dz, cache):
 # %%
 def test_log_var(forward, backward):
     inputs = [np.random.default_rng(n).standard_normal((4, 3)) for n in range(3)]
-    report = check(forward, backward, *inputs)
+    report = check(forward, backward, *inputs, wrt=("mu", "log_var"))
     print(report)
     assert report.ok, "backward does not match forward"
     same = reparameterize_forward(inputs[0], inputs[1] / 2, inputs[2])[0]
@@ -691,7 +691,7 @@ def exponential_backward(dz, cache):
 # %%
 def test_exponential(forward, backward):
     uniform = np.random.default_rng(0).random((50_000, 1))
-    report = check(forward, backward, np.array([[0.5], [2.0], [3.0]]), uniform[:3])
+    report = check(forward, backward, np.array([[0.5], [2.0], [3.0]]), uniform[:3], wrt="rate")
     print(report)
     assert report.ok, "backward does not match forward"
     draws = forward(np.full((50_000, 1), 2.0), uniform)[0]

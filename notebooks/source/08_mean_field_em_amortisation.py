@@ -99,7 +99,7 @@ def softmax_elbo_backward(delbo, cache):
 
 log_joint = np.log(np.array([[0.40, 0.05], [0.10, 0.25]]) * 0.3)  # log p(x, z1, z2) for one observed x
 evidence = np.log(np.exp(log_joint).sum())
-report = check(softmax_elbo_forward, softmax_elbo_backward, np.array([0.3, -0.2, 0.9, 0.1]), log_joint.ravel())
+report = check(softmax_elbo_forward, softmax_elbo_backward, np.array([0.3, -0.2, 0.9, 0.1]), log_joint.ravel(), wrt="phi")
 print(report)
 assert report.ok
 
@@ -256,7 +256,7 @@ show(cholesky_factor, reparameterize_full_forward, reparameterize_full_backward,
 # %%
 mu, log_diagonal, lower = rng.standard_normal((4, 3)), 0.3 * rng.standard_normal((4, 3)), rng.standard_normal((4, 3))
 for report in (
-    check(reparameterize_full_forward, reparameterize_full_backward, mu, log_diagonal, lower, rng.standard_normal((5, 4, 3))),
+    check(reparameterize_full_forward, reparameterize_full_backward, mu, log_diagonal, lower, rng.standard_normal((5, 4, 3)), wrt=("mu", "log_diagonal", "lower")),
     check(kl_full_forward, kl_full_backward, mu, log_diagonal, lower),
 ):
     print(report)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..bounds import log_px_forward, log_pz_forward
+from ..bounds import log_px_forward, log_pz_forward, own_values
 from ..priors.standard import standard_normal_forward
 from ..support.validation import check_int, check_number
 from ..vae import VAE
@@ -13,8 +13,9 @@ class GridPosterior:
 
     log p(x) = log sum_m p(x|z_m) p(z_m) dz over equally spaced z_m in [-width, width]^K                [GRID.1]
 
-    For smooth integrands that vanish at the border this converges faster than any power of the spacing. A posterior
-    narrower than a cell, or with mass at the border, is refused: a sum over the grid would not be its integral.
+    For smooth integrands that vanish at the border this converges faster than any power of the spacing. The sum must be an
+    integral: a posterior with mass at the border is refused, and one whose log p(x) changes by more than 0.01 nats when the grid
+    moves by part of a cell, as it does where the posterior is narrower than a cell in any direction.
 
     Parameters
     ----------
@@ -34,20 +35,19 @@ class GridPosterior:
     """
 
     def __init__(self, log_px, n_latent=None, n=None, width=7.0):
-        self.data, log_pz = (lambda X: np.asarray(X, dtype=np.float64)), standard_normal_forward
+        self.data, self.log_pz = (lambda X: np.asarray(X, dtype=np.float64)), standard_normal_forward
+        width = check_number("width", width, above=0)
         if isinstance(log_px, VAE):
             vae = log_px.copy("float64")
-            self.data, n_latent = (lambda X: vae.scaled(vae.check_data(X))), vae.n_latent
-            log_px, log_pz = _vae_log_px(vae), lambda z: log_pz_forward(z, vae.params, vae.parts.prior)
+            self.data, n_latent, width = (lambda X: vae.scaled(vae.check_data(X))), vae.n_latent, width * _prior_spread(vae)
+            log_px, self.log_pz = _vae_log_px(vae), lambda z: log_pz_forward(z, vae.params, vae.parts.prior)
         self.log_px, K = log_px, check_int("n_latent", n_latent, 1)
-        width = check_number("width", width, above=0)
         if K > 2:
             raise ValueError(f"n_latent must be 1 or 2 for a grid, got {K}: use importance sampling instead")
         self.n = check_int("n", (2001 if K == 1 else 201) if n is None else n, 3)
         axis = np.linspace(-width, width, self.n)
         self.z = np.stack([a.ravel() for a in np.meshgrid(*[axis] * K, indexing="ij")], axis=1)
         self.cell = (axis[1] - axis[0]) ** K
-        self._log_pz = log_pz(self.z)[0]
 
     def log_evidence(self, X):
         """log p(x), of shape (N,), in nats."""
@@ -59,14 +59,40 @@ class GridPosterior:
 
     def _integrate(self, x):
         """log p(x) and the density p(z|x) at every grid point; ValueError where the grid cannot tell them."""
-        joint = self.log_px(x, self.z) + self._log_pz
+        joint = self._log_joint(x, self.z)
+        if joint.max() == -np.inf:
+            raise ValueError("log_px must be finite somewhere on the grid, got -inf at every point: take a larger width or n")
         w = np.exp(joint - joint.max())
         edge = np.abs(self.z).max(1) > np.abs(self.z).max() * (1 - 1 / self.n)
         if w[edge].sum() > 1e-8 * w.sum():
             raise ValueError("the posterior has mass at the border of the grid: take a larger width, or importance sampling")
-        if w.max() / w.sum() > 0.57 ** self.z.shape[1]:  # a Gaussian of 0.7 cells: the sum is off by 1e-4
-            raise ValueError("the posterior is narrower than a cell of the grid: take a larger n, or importance sampling")
+        change = self._change(x, joint)
+        if change > 0.01:
+            raise ValueError(
+                f"the posterior is narrower than a cell of the grid, or not smooth: moved by part of a cell, the grid changes log p(x) "
+                f"by {change:.2g} nats; take an n larger than {self.n}, or importance sampling"
+            )
         return joint.max() + np.log(w.sum() * self.cell), w / (w.sum() * self.cell)
+
+    def _log_joint(self, x, z):
+        """log p(x, z) at every z, of shape (M,); -inf where p is 0."""
+        log_px = np.asarray(self.log_px(x, z))
+        if log_px.shape != (len(z),) or not (log_px < np.inf).all():
+            got = "NaN or infinity" if log_px.shape == (len(z),) else f"shape {log_px.shape}"
+            raise ValueError(f"log_px must return log p(x|z) of shape ({len(z)},), below infinity, got {got}: check it at z = grid.z")
+        return log_px + self.log_pz(z)[0]
+
+    def _change(self, x, joint):
+        """The largest change of log p(x), in nats, when the points that have mass are moved by part of a cell.
+
+        Half a cell along an axis turns the sign of the error where p(z|x) is narrow across that axis or a diagonal; the
+        last move, whose parts fit no pattern of the grid, sees where that error happens to be 0.
+        """
+        K = self.z.shape[1]
+        moves = np.vstack([np.eye(K) / 2, [[0.3, 0.14][:K]]]) * self.cell ** (1 / K)
+        near = joint > joint.max() - 12  # all but 1e-5 of a Gaussian
+        here, z = np.logaddexp.reduce(joint[near]), self.z[near]
+        return max(abs(np.logaddexp.reduce(self._log_joint(x, z + move)) - here) for move in moves)
 
     def moments(self, X):
         """Posterior means (N, K) and covariances (N, K, K)."""
@@ -86,6 +112,15 @@ class GridPosterior:
         shifts = [s for s in np.ndindex(*[3] * K) if s != (1,) * K]
         peak = np.all([p[inner] > p[tuple(slice(i, i + self.n) for i in s)] for s in shifts], axis=0)
         return self.z[peak.ravel()]
+
+
+def _prior_spread(vae):
+    """The root mean square of z ~ p(z) along its widest axis: 1 for N(0, I), by draws for a prior that is learned."""
+    prior = vae.parts.prior
+    if prior.name == "standard":
+        return 1.0
+    z = prior.sample(np.random.default_rng(0), (10_000, vae.n_latent), vae.dtype, *own_values(prior, "prior", vae.params))
+    return float(np.sqrt((z**2).mean(0).max()))
 
 
 def _vae_log_px(vae):

@@ -20,10 +20,15 @@ def fit_data(X, n_components):
     return X
 
 
-def more_data(model, X):
-    """X for a fitted model, in float64; it must have the columns of the data of the fit."""
+def check_fitted(model):
+    """ValueError if the model has no parameters yet."""
     if not hasattr(model, "mean_"):
         raise ValueError(f"this {type(model).__name__} knows no parameters yet: call fit first")
+
+
+def more_data(model, X):
+    """X for a fitted model, in float64; it must have the columns of the data of the fit."""
+    check_fitted(model)
     return check_matrix("X", X, len(model.mean_)).astype(np.float64)
 
 
@@ -68,4 +73,5 @@ class PCA:
 
     def inverse_transform(self, Z):
         """The points of shape (N, D) that have these coordinates."""
-        return np.asarray(Z) @ self.components_ + self.mean_
+        check_fitted(self)
+        return check_matrix("Z", Z, self.n_components) @ self.components_ + self.mean_

@@ -5,7 +5,7 @@ import numpy as np
 from ..gaussian import LOG_2PI
 from ..support.validation import check_int
 from ..vae import VAE
-from .pca import eigen, fit_data, more_data
+from .pca import check_fitted, eigen, fit_data, more_data
 
 
 class PPCA:
@@ -31,9 +31,7 @@ class PPCA:
         """Maximum likelihood in closed form: eta the mean trailing eigenvalue, W = U (Lambda - eta I)^(1/2)."""
         X, K = fit_data(X, self.n_components), self.n_components
         self.mean_, values, vectors = eigen(X)
-        rank = int((values > 1e-12 * values[0]).sum())
-        if K >= rank:
-            raise ValueError(f"n_components must be less than the rank of X, {rank}, or there is no noise; got {K}")
+        _check_rank(values, K)
         self.noise_variance_, self._q = float(values[K:].mean()), None
         self.W_ = vectors[:K].T * np.sqrt(values[:K] - self.noise_variance_)
         return self
@@ -41,6 +39,7 @@ class PPCA:
     def start(self, X, seed=0):
         """A random start for `em_step`, in place of `fit`."""
         X, rng = fit_data(X, self.n_components), np.random.default_rng(seed)
+        _check_rank(eigen(X)[1], self.n_components)
         self.mean_, self.noise_variance_ = X.mean(0), float(X.var(0).mean())
         self.W_ = rng.standard_normal((X.shape[1], self.n_components)) * np.sqrt(self.noise_variance_)
         self._q = None
@@ -59,8 +58,11 @@ class PPCA:
         after_e = self.bound(X, mean, covariance)
         Xc, N = X - self.mean_, len(X)
         Sxz, Szz = Xc.T @ mean / N, covariance + mean.T @ mean / N
-        self.W_ = np.linalg.solve(Szz, Sxz.T).T
-        self.noise_variance_ = float(np.mean(Xc**2) - np.sum(self.W_ * Sxz) / X.shape[1])
+        W = np.linalg.solve(Szz, Sxz.T).T
+        noise = float(np.mean(Xc**2) - np.sum(W * Sxz) / X.shape[1])
+        if not noise > 1e-12 * np.mean(Xc**2):
+            raise ValueError(f"X must have noise beyond {K} components, got rank {K} or less: take fewer components or more data")
+        self.W_, self.noise_variance_ = W, noise
         return start, after_e, self.bound(X, mean, covariance)
 
     def bound(self, X, mean, covariance):
@@ -96,11 +98,13 @@ class PPCA:
         mean : ndarray of shape (N, K)
         covariance : ndarray of shape (K, K), the same for every datum
         """
+        X = more_data(self, X)
         covariance = np.linalg.inv(np.eye(self.n_components) + self.W_.T @ self.W_ / self.noise_variance_)
-        return (more_data(self, X) - self.mean_) @ self.W_ @ covariance / self.noise_variance_, covariance
+        return (X - self.mean_) @ self.W_ @ covariance / self.noise_variance_, covariance
 
     def sample(self, n, rng=0):
         """n draws of x, of shape (n, D)."""
+        check_fitted(self)
         rng, (D, K) = np.random.default_rng(rng), self.W_.shape
         noise = np.sqrt(self.noise_variance_) * rng.standard_normal((check_int("n", n, 1), D))
         return rng.standard_normal((n, K)) @ self.W_.T + self.mean_ + noise
@@ -122,6 +126,7 @@ class PPCA:
 
         Its z are rotated so that the columns of W are orthogonal; only then is the posterior diagonal.
         """
+        check_fitted(self)
         U, s, _ = np.linalg.svd(self.W_, full_matrices=False)
         W, eta = U * s, self.noise_variance_
         vae = VAE(len(W), W.shape[1], hidden=(), likelihood="gaussian", eta=eta, dtype="float64")
@@ -133,3 +138,10 @@ class PPCA:
         p["encoder.head.b"][:K] = -self.mean_ @ p["encoder.head.W"][:, :K]
         p["encoder.head.b"][K:] = np.log(variance) / 2
         return vae
+
+
+def _check_rank(values, K):
+    """ValueError unless some of the eigenvalues beyond the first K are there to be noise."""
+    rank = int((values > 1e-12 * values[0]).sum())
+    if K >= rank:
+        raise ValueError(f"n_components must be less than the rank of X, {rank}, or there is no noise; got {K}")

@@ -8,8 +8,9 @@ A gradient check proves that backward matches forward. It cannot prove that forw
 mathematics of the lecture: for that see the tests of densities, samplers and exact models.
 """
 
-from .checker import check, check_model, over_theta
-from .differences import COORDINATES, DIRECTIONS, TOLERANCE, H
+from .checker import check, over_theta
+from .models import check_model
 from .report import Report, Row
+from .verdicts import COORDINATES, DIRECTIONS
 
-__all__ = ["COORDINATES", "DIRECTIONS", "TOLERANCE", "H", "Report", "Row", "check", "check_model", "over_theta"]
+__all__ = ["COORDINATES", "DIRECTIONS", "Report", "Row", "check", "check_model", "over_theta"]

@@ -1,80 +1,69 @@
-"""Central differences in float64: steps, slopes, kinks, and the comparison with what backward returned."""
+"""The derivative along one direction v, by central differences in float64, with an estimate of their own error.
+
+The remainder between differences and backward, at a step h::
+
+    r(h) = (g(x + h v) - g(x - h v)) / 2h  -  <dx, v>
+
+falls as h^2 if backward is right, and stays where it is if backward is wrong (the Taylor test of adjoint codes);
+below some h it rises as 1/h, for g is rounded. A ladder of steps shows all three.
+"""
+
+from typing import NamedTuple
 
 import numpy as np
 
-from .report import Row
+EPS = np.finfo(np.float64).eps
+QUICK = np.array([1e-3, 1e-4])  # two steps that settle most directions: extrapolated, their error is about 1e-12
+LADDER = 10.0 ** -np.arange(12)  # all that may be needed elsewhere, in units of max(1, |x|)
+AGREE = 1e-9  # relative; what agrees so well with the quick steps needs no ladder
+SURE = 3.0  # how many times its estimated error a remainder must have to be no error of the differences
 
-H = 6e-6  # about the cube root of the float64 precision: balances the error O(h^2) against rounding
-TOLERANCE = 1e-7
-COORDINATES = 3000  # up to this many numbers each is checked by itself, above it random directions are
-DIRECTIONS = 5
+
+class Slope(NamedTuple):
+    """What the differences along one direction say: the numeric slope, its error, and backward's slope beside it.
+
+    Attributes
+    ----------
+    verdict : "ok", "WRONG", "still" (nothing moves, and backward says so), "kink" (backward lies between the sides) or "unsettled"
+    error : float, of `numeric`: truncation and rounding, both estimated
+    nearby : float, the largest slope within a tenth, beside which a zero is a zero
+    step : float, the h at which this is known best
+    """
+
+    label: str
+    verdict: str
+    analytic: float
+    numeric: float
+    error: float
+    nearby: float = 0.0
+    step: float = 0.0
+
+
+class Along:
+    """The projection g = upstream . forward as a function of one input, the others fixed."""
+
+    def __init__(self, forward, inputs, i, upstream):
+        self.forward, self.before, self.after, self.upstream = forward, inputs[:i], inputs[i + 1 :], upstream
+        self.x, self.masked, self.base = inputs[i], True, None
+        self.base = self(self.x)
+        self.masked = self.base is not None and bool(self.base[1])  # a cache without masks need not be searched again
+
+    def __call__(self, x):
+        """(all outputs in one vector, every array of booleans in the cache: the sides of the ReLUs); None where forward is not defined."""
+        try:
+            with np.errstate(all="ignore"):
+                out, cache = self.forward(*self.before, x, *self.after)
+        except (ValueError, ArithmeticError, AssertionError):  # a step over the border of forward's domain
+            return None
+        out = np.concatenate([np.ravel(o) for o in as_tuple(out)])
+        if out.shape != self.upstream.shape:  # as many outputs as there are positive inputs, for example
+            return None
+        return (out, list(_masks(cache)) if self.masked else []) if np.isfinite(out).all() else None
 
 
 def as_tuple(value):
     """The outputs of a function as a tuple, also where there is only one."""
     return value if isinstance(value, tuple) else (value,)
-
-
-def compare(forward, names, inputs, grads, upstream, rng, coordinates=None):
-    """The gradients {index of input: array} against the slopes of upstream @ forward, one Row each.
-
-    Each number of an input is checked by itself if there are few or `coordinates` says so, else random directions are.
-    """
-    rows = []
-    for i, grad in grads.items():
-        x = inputs[i]
-        by_coordinate = x.size <= COORDINATES if coordinates is None else coordinates
-        steps = list(_coordinate_steps(x) if by_coordinate else _random_steps(grad, rng))
-        base, _ = _values(forward, inputs, i, x)
-        floor = max(1e-4, 1e-3 * np.abs(base).max())  # rounding alone moves a numeric slope by about 1e-10 |f|
-        kept = []
-        for label, step, h in steps:
-            analytic = np.vdot(grad, step) / h
-            numeric, crossed = _slope(forward, inputs, i, step, h, upstream, base, analytic, floor)
-            if not crossed:
-                kept.append((abs(analytic - numeric), analytic, numeric, label))
-        rows.append(_row(names[i], x.shape, kept, len(steps) - len(kept), floor))
-    return rows
-
-
-def _row(name, shape, kept, left_out, floor):
-    """The norm-wise relative error |a - n| / max(|a|, |n|); below the floor there is only rounding."""
-    if not kept:
-        return Row(name, shape, 0.0, "all on kinks", np.nan, np.nan, left_out, ok=left_out == 0)
-    difference, analytic, numeric, labels = zip(*kept)
-    scale = max(np.linalg.norm(analytic), np.linalg.norm(numeric), floor)
-    error = float(np.linalg.norm(difference) / scale)
-    worst = int(np.argmax(difference))
-    return Row(name, shape, error, labels[worst], analytic[worst], numeric[worst], left_out, error <= TOLERANCE)
-
-
-# ---- steps ------------------------------------------------------------------------------------
-
-
-def _coordinate_steps(x):
-    for index in np.ndindex(x.shape):
-        step = np.zeros_like(x)
-        h = H * max(1.0, abs(x[index]))
-        step[index] = h
-        yield str(list(map(int, index))), step, h
-
-
-def _random_steps(grad, rng):
-    """Half random, half along the gradient: a slope that stands out of the rounding and misses no error."""
-    for n in range(DIRECTIONS):
-        direction = rng.standard_normal(grad.shape)
-        direction /= np.linalg.norm(direction)
-        direction += grad / max(np.linalg.norm(grad), 1e-30)
-        yield f"direction {n}", H * direction, H
-
-
-# ---- slopes and kinks -------------------------------------------------------------------------
-
-
-def _values(forward, inputs, i, x):
-    """The outputs as one flat vector, and every array of booleans in the cache (the sides of the ReLUs)."""
-    out, cache = forward(*inputs[:i], x, *inputs[i + 1 :])
-    return np.concatenate([np.ravel(o) for o in as_tuple(out)]), list(_masks(cache))
 
 
 def _masks(cache):
@@ -85,28 +74,171 @@ def _masks(cache):
             yield from _masks(part)
 
 
-def _slope(forward, inputs, i, step, h, upstream, base, analytic, floor):
-    """The central difference along a step, and whether a kink lies between its two ends.
+def norm(v):
+    """The Euclidean norm, also of numbers whose squares overflow."""
+    largest = np.abs(v).max(initial=0)
+    return float(largest * np.sqrt(np.square(v / largest).sum())) if largest > 0 else 0.0
 
-    Where it disagrees with backward, shorter steps are tried, for close to a pole the error O(h^2) is large.
-    A kink without a mask in the cache shows by slopes on the two sides that stay apart as h falls, backward between them.
+
+def inner(a, b):
+    """<a, b>, summed in pairs: more exactly than a product of matrices, and without its threads."""
+    return float((a * b).sum())
+
+
+class Ladder(NamedTuple):
+    """What was found at every step, from the longest to the shortest; arrays of shape (steps,)."""
+
+    h: np.ndarray
+    remainder: np.ndarray  # r(h)
+    rounding: np.ndarray  # how far rounding may move it
+    sides: np.ndarray  # (steps, 2): the slopes on the left and on the right
+    clear: np.ndarray  # bool: no kink lies between x - h v and x + h v, as far as masks in the cache tell
+    moved: np.ndarray  # bool: some output is another at x + h v than at x
+
+    @property
+    def still(self):
+        """Whether no output moved at any step."""
+        return not self.moved.any()
+
+    def seen(self):
+        """The steps that are not so short that forward's own rounding swallows them; a flat piece of forward reaches further."""
+        shortest = self.h[self.moved].min(initial=np.inf)
+        return self if shortest >= 1e-5 * self.h.max(initial=0) else self.at(self.h >= shortest)
+
+    def at(self, steps):
+        """The part of the ladder at some steps."""
+        return Ladder(*(part[steps] for part in self))
+
+
+def climb(g, grad, v, steps):
+    """The ladder of one direction; a step at which forward is not defined is left out."""
+    (base, base_sides), rows = g.base, []
+    moves = np.zeros(base.shape, bool)  # outputs that do not move along v add no rounding
+    for h in steps:
+        ahead, behind = g.x + h * v, g.x - h * v
+        plus, minus = g(ahead), g(behind)
+        if plus is None or minus is None:
+            continue
+        moved = (plus[0] != minus[0]) | (plus[0] != base)
+        moves |= moved
+        clear = all(np.array_equal(a, b) and np.array_equal(a, c) for a, b, c in zip(base_sides, plus[1], minus[1]))
+        slope = inner(g.upstream, plus[0] - minus[0]) / (2 * h)
+        analytic = inner(grad, ahead - behind) / (2 * h)  # by the step that was taken, rounded as it is
+        rounding = EPS * norm((g.upstream * (np.abs(plus[0]) + np.abs(minus[0])))[moves]) / (2 * h)
+        sides = inner(g.upstream, base - minus[0]) / h, inner(g.upstream, plus[0] - base) / h
+        rows.append((h, slope - analytic, rounding, sides, clear, moved.any()))
+    h, remainder, rounding, sides, clear, moved = map(np.array, zip(*rows)) if rows else (np.zeros(0),) * 6
+    return Ladder(h, remainder, rounding, sides.reshape(-1, 2), clear.astype(bool), moved.astype(bool))
+
+
+def extrapolated(ladder):
+    """The remainders without their h^2 part, from each step and the one before it (Richardson).
+
+    >>> steps = np.array([0.1, 0.01])
+    >>> print(extrapolated(Ladder(steps, 5 + 7 * steps**2, *[None] * 4))[-1].round(12))
+    5.0
     """
-    jumps, first = [], None
-    for shorter in (1.0, 0.1, 0.01):
-        plus, sides_plus = _values(forward, inputs, i, inputs[i] + shorter * step)
-        minus, sides_minus = _values(forward, inputs, i, inputs[i] - shorter * step)
-        right, left = upstream @ (plus - base) / (shorter * h), upstream @ (base - minus) / (shorter * h)
-        numeric = upstream @ (plus - minus) / (2 * shorter * h)
-        first = numeric if first is None else first
-        if any(not np.array_equal(a, b) for a, b in zip(sides_plus, sides_minus)):
-            return numeric, True
-        if abs(analytic - numeric) <= TOLERANCE * abs(numeric):
-            return numeric, False
-        jumps.append(abs(right - left))
-    return first, _is_kink(jumps, left, right, analytic, floor)
+    r, h = ladder.remainder, ladder.h
+    return np.append(r[:1], r[1:] + np.diff(r) / ((h[:-1] / h[1:]) ** 2 - 1))
 
 
-def _is_kink(jumps, left, right, analytic, floor):
-    """Whether the slopes on the two sides stay apart (`jumps`, as h falls), with backward between the last of them."""
-    apart = min(jumps) > max(1e-3 * (abs(left) + abs(right)), 1e-3 * floor, jumps[0] / 2)
-    return apart and min(left, right) - 1e-3 * jumps[-1] <= analytic <= max(left, right) + 1e-3 * jumps[-1]
+def judge(g, grad, v, label, scale=1.0, finest=1.0):
+    """The Slope along v: by two steps if they agree with backward, else by the whole ladder.
+
+    Parameters
+    ----------
+    g : Along
+    grad : ndarray of the shape of x, from backward
+    v : ndarray of the same shape
+    scale, finest : float
+        The longest step in x, and the size of the smallest number that moves (a logarithm of 1e-12 needs steps below it).
+    """
+    analytic = inner(grad, v)
+    quick = climb(g, grad, v, scale * QUICK)
+    if quick.still and analytic == 0 and len(quick.h):
+        return Slope(label, "still", 0.0, 0.0, 0.0)
+    if len(quick.h) == 2 and quick.clear.all():
+        r, rounding, jumps = extrapolated(quick)[-1], 4 * quick.rounding[-1], np.abs(np.diff(quick.sides))
+        numeric, smooth = analytic + r, jumps[1] < 0.5 * jumps[0] or jumps[1] < 1e-6 * abs(analytic)
+        if smooth and abs(r) <= AGREE * abs(numeric) + rounding and rounding <= 1e-4 * abs(numeric):
+            return Slope(label, "ok", analytic, float(numeric), float(max(abs(r), rounding)), 0.0, float(quick.h[-1]))
+    return _settle(climb(g, grad, v, ladder_steps(scale, finest)), analytic, label, g, np.count_nonzero(v) == 1)
+
+
+def ladder_steps(scale, finest):
+    """The steps of a whole ladder, longest first; finer ones where a number that moves is small itself."""
+    small = finest * 10.0 ** -np.arange(1, 7) if 0 < finest < 1e-5 * scale else ()
+    return np.array(sorted({*(scale * LADDER), *small}, reverse=True))
+
+
+def _settle(ladder, analytic, label, g, single):
+    """The Slope that a whole ladder shows; `single`: along one entry, not along many, whose kinks add up to anything."""
+    if ladder.still and len(ladder.h):
+        lost = EPS * norm(g.upstream * g.base[0]) / ladder.h[0]  # rounding may have swallowed what moves
+        verdict = "still" if analytic == 0 else "ok" if abs(analytic) <= SURE * lost else "WRONG"
+        return Slope(label, verdict, analytic, 0.0, lost, 0.0, float(ladder.h[0]))
+    seen = ladder.seen() if ladder.clear.all() else ladder  # masks tell a flat side from one that rounding swallows
+    for steps in (ladder, seen):
+        if _is_kink(steps):
+            return _at_kink(steps, analytic, label, single)
+    clear = seen.at(seen.clear)
+    if len(clear.h) < 3 and not single and not seen.clear.all():
+        return Slope(label, "kink", analytic, np.nan, np.inf)
+    clear = clear if len(clear.h) >= 3 else seen  # the sides of a mask change, yet no slope jumps
+    return _by_best(clear, analytic, label) if len(clear.h) >= 3 else Slope(label, "unsettled", analytic, np.nan, np.inf)
+
+
+def _by_best(ladder, analytic, label):
+    k, r, error, rough = best(ladder)
+    near = (ladder.h < 0.5 * ladder.h[0]) & (ladder.h > 1e-4 * ladder.h[0])
+    nearby = float(np.abs(ladder.sides[near]).max(initial=0))
+    verdict = "ok" if abs(r) <= SURE * error else "unsettled" if rough else "WRONG"
+    return Slope(label, verdict, analytic, float(analytic + r), float(error), nearby, float(ladder.h[k]))
+
+
+def best(ladder):
+    """The step to trust: its index, the extrapolated remainder there, the error of that, and whether forward is rough at the shortest steps.
+
+    From the shortest step upwards, as long as the next longer one agrees within rounding: so a structure that is wider than the
+    shortest steps, and narrower than the longest, is not stepped over. Among these the smallest sum of both errors.
+    """
+    r = extrapolated(ladder)
+    apart = np.abs(np.diff(r))
+    jitter = np.median((np.abs(np.diff(ladder.remainder)) * ladder.h[1:])[-3:])  # the noise of g, which outweighs all else at the last steps
+    rough = jitter > 1e6 * (ladder.rounding * ladder.h).max()  # far more than rounding: what lies below the shortest steps is not known
+    rounding = 4 * np.maximum(ladder.rounding, jitter / ladder.h)
+    k = len(r) - 1
+    while k > 1 and apart[k - 1] <= SURE * (rounding[k - 1] + rounding[k]):
+        k -= 1
+    if k == len(r) - 1:  # no two steps agree
+        return k, float(r[k]), float(rounding[k] + apart[-3:].max()), rough
+    error = rounding[1:] + apart
+    k += int(np.argmin(error[k - 1 :]))
+    return k, float(r[k]), float(error[k - 1]), rough
+
+
+# ---- kinks ------------------------------------------------------------------------------------
+
+
+def _jumps(ladder):
+    """How far the slopes on the two sides lie apart, and the indices of the steps at which rounding does not hide it."""
+    jumps = np.abs(ladder.sides[:, 1] - ladder.sides[:, 0])
+    return jumps, np.flatnonzero(4 * ladder.rounding < 0.01 * jumps)
+
+
+def _is_kink(ladder):
+    """Whether the slopes on the two sides stay apart as h falls, until rounding hides it; those of a smooth function meet as h does."""
+    jumps, seen = _jumps(ladder)
+    if len(seen) < 3:
+        return False
+    last, after = jumps[seen[-3:]], ladder.rounding[seen[-1] + 1 :]
+    return bool(last.max() < 2 * last.min() and (4 * after >= 0.01 * last[-1]).all())
+
+
+def _at_kink(ladder, analytic, label, single):
+    """At a kink any slope between those of the two sides is right: it is left out, and any other is wrong."""
+    jumps, seen = _jumps(ladder)
+    left, right = ladder.sides[seen[-1]]
+    low, high, slack = min(left, right), max(left, right), 0.01 * jumps[seen[-1]]
+    between = not single or low - slack <= analytic <= high + slack
+    return Slope(label, "kink" if between else "WRONG", analytic, (left + right) / 2, (high - low) / 2, 0.0, float(ladder.h[seen[-1]]))

@@ -1,1 +1,1 @@
-"""Services that know no mathematics: checks of what is handed in, files, the machine."""
+"""Services that know no mathematics: checks of what is handed in, files, random streams, the machine."""

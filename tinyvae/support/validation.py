@@ -21,19 +21,19 @@ def check_int(name, value, at_least):
 
 def check_number(name, value, *, at_least=None, above=None, below=None):
     """value as a float inside the stated range, or an error that says what was wanted."""
-    if isinstance(value, (str, bytes, bool)) or np.ndim(value) != 0:
-        raise TypeError(f"{name} must be a number, got {value!r}")
     try:
+        if isinstance(value, (str, bytes, bool, np.bool_)) or np.ndim(value) != 0:
+            raise TypeError
         number = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise TypeError(f"{name} must be a number, got {value!r}") from None
     wanted = {"at least": at_least, "above": above, "below": below}
-    wanted = " and ".join(f"{words} {bound}" for words, bound in wanted.items() if bound is not None)
+    wanted = " and".join(f" {words} {bound}" for words, bound in wanted.items() if bound is not None)
     inside = math.isfinite(number)
     inside = inside and (at_least is None or number >= at_least)
     inside = inside and (above is None or number > above) and (below is None or number < below)
     if not inside:
-        raise ValueError(f"{name} must be a finite number {wanted}, got {value!r}")
+        raise ValueError(f"{name} must be a finite number{wanted}, got {value!r}")
     return number
 
 
@@ -46,7 +46,10 @@ def check_choice(name, value, known):
 
 def check_dtype(dtype):
     """float32 or float64 as a dtype, or an error that names them."""
-    name = dtype if isinstance(dtype, str) else np.dtype(dtype).name
+    try:
+        name = dtype if dtype is None or isinstance(dtype, str) else np.dtype(dtype).name  # np.dtype(None) is float64
+    except (TypeError, ValueError):
+        name = dtype
     return np.dtype(check_choice("dtype", name, ("float32", "float64")))
 
 

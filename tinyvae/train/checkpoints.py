@@ -3,6 +3,8 @@
 import math
 from pathlib import Path
 
+import numpy as np
+
 from ..support.storage import finite, model_meta, read_npz, write_npz
 
 
@@ -47,14 +49,27 @@ def _read(path, model_class):
     history, options = meta.get("history"), meta.get("options")
     if history is None or options is None:
         raise ValueError(f"{path} is a model, not a checkpoint: it lacks the history and the options of a run")
-    whole = all(array.shape in ((), model.theta.shape) for array in state.values()) and isinstance(history, dict)
-    whole = whole and all(isinstance(column, list) for column in history.values())
-    if not whole or len(set(map(len, history.values()))) != 1 or not isinstance(meta.get("run", {}), dict):
-        raise ValueError(f"{path} is damaged: optimizer or history do not fit theta and epoch {model.epoch}; start again")
-    if not all(type(value) in (int, float, type(None)) for column in history.values() for value in column):
-        raise ValueError(f"{path} is damaged: its history holds what is no number; start again")
+    fits = all(array.shape in ((), model.theta.shape) and array.dtype.kind in "biuf" for array in state.values())
+    if not (fits and _is_history(history, model.epoch) and isinstance(options, dict) and _is_run(meta.get("run", {}))):
+        raise ValueError(f"{path} is damaged: optimizer, history or options do not fit theta and epoch {model.epoch}; start again")
     history = {name: [math.nan if value is None else value for value in column] for name, column in history.items()}
     return model, state, history, options, meta
+
+
+def _is_history(history, epoch):
+    """Whether these are columns of numbers, equally long, whose last row is that of the epoch."""
+    if not (isinstance(history, dict) and isinstance(history.get("epoch"), list)):
+        return False
+    columns, kinds = history.values(), (int, float, type(None))  # validation terms may be infinite, which JSON has no word for but null
+    numbers = all(
+        isinstance(column, list) and all(type(value) in (kinds if name.startswith("val_") else kinds[:2]) for value in column)
+        for name, column in history.items()
+    )
+    return numbers and len(set(map(len, columns))) == 1 and history["epoch"][-1:] in ([], [epoch])
+
+
+def _is_run(settings):
+    return isinstance(settings, dict) and isinstance(settings.get("data", {}), dict)
 
 
 def take_up(path, run, resume, columns):
@@ -64,21 +79,51 @@ def take_up(path, run, resume, columns):
     if not resume:
         raise FileExistsError(f"{path} is there already: add resume=True to go on from it, or choose another checkpoint")
     model, state, history, _, meta = _read(path, type(run.model))
-    settings = run.settings
     if set(history) != set(columns):
         raise ValueError(f"the run in {path} has a history of {', '.join(history)}: hand in validation data as it did")
+    _refuse_another(path, run, model, meta.get("run", run.settings))
     done = len(history["epoch"])
-    old, new = {**model.config, **meta.get("run", settings)}, {**run.model.config, **settings}
-    changed = [name for name in {**old, **new} if old.get(name) != new.get(name)]
+    if done > run.epochs:
+        raise ValueError(f"the run in {path} has had {done} epochs already, got epochs={run.epochs}: ask for more")
+    for name, thing, kept in (("optimizer", run.optimizer, state), ("schedule", run.schedule, meta.get("schedule"))):
+        try:
+            restore(thing, kept)
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(f"{path} does not hold the state of this {name} ({error}): hand in the kind that wrote it") from None
+    run.model.theta[...], run.model.epoch = model.theta, model.epoch
+    return history
+
+
+def _refuse_another(path, run, model, settings):
+    """A ValueError unless the model and the settings of a stored run are those of the present one, and so are the data."""
+    old, new = {**model.config, **settings}, {**run.model.config, **run.settings}
+    changed = [name for name in {**old, **new} if name != "data" and old.get(name) != new.get(name)]
     if changed:
         was = ", ".join(f"{name} {old.get(name)} (got {new.get(name)})" for name in changed)
         raise ValueError(f"the run in {path} was started with {was}: hand in the same, or choose another checkpoint")
-    if done > run.epochs:
-        raise ValueError(f"the run in {path} has had {done} epochs already, got epochs={run.epochs}: ask for more")
-    try:
-        restore(run.optimizer, state)
-    except KeyError as error:
-        raise ValueError(f"{path} lacks {error} of the optimizer's state: hand in the kind of optimizer that wrote it") from None
-    restore(run.schedule, meta.get("schedule"))
-    run.model.theta[...], run.model.epoch = model.theta, model.epoch
-    return history
+    stored = settings.get("data", new["data"])  # runs of version 0.2 and before do not keep it
+    others = [name for name, digest in new["data"].items() if stored.get(name) != digest]
+    if others:
+        raise ValueError(
+            f"the run in {path} was started with other data, the numbers in {', '.join(others)} have changed: "
+            "hand in the same, or choose another checkpoint"
+        )
+
+
+def digests(run):
+    """A short digest of each array of the run's data, which tells whether a resumed run has the same; None for what is not given.
+
+    Of the numbers that the model computes with, whatever their type was; pixels are taken as they are.
+    """
+    from hashlib import blake2b  # here, because nobody else needs it
+
+    X_val, y_val = run.validation or (None, None)
+    found = {"X": run.data[0], "y": run.data[1], "X_val": X_val, "y_val": y_val}
+    for name, rows in found.items():
+        if rows is not None:
+            digest = blake2b(digest_size=8)
+            as_used = np.float64 if rows.ndim == 1 else np.asarray if rows.dtype == np.uint8 else run.model.scaled
+            for i in range(0, len(rows), 1000):  # so that no copy of all the data is made
+                digest.update(np.ascontiguousarray(as_used(rows[i : i + 1000])))
+            found[name] = digest.hexdigest()
+    return found

@@ -6,17 +6,16 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..data import binarize as draw_pixels
-from ..optim import Adam
-from ..support.machine import blas_threads, keep_freed_memory, progress_bar
+from ..optim import SGD, Adam
+from ..support.machine import (
+    blas_threads,
+    interrupts,
+    keep_freed_memory,
+    progress_bar,
+)
+from ..support.streams import TRAINING, VALIDATION, stream
 from ..support.validation import check_choice, check_int, check_labels
-from .checkpoints import restore, save_checkpoint, state_of, take_up
-
-TRAINING, VALIDATION = 0, 1  # purposes of random streams: one seed, no stream used twice
-
-
-def stream(seed, purpose, epoch=0):
-    """A generator of its own for every purpose and epoch: an epoch can be repeated without the ones before."""
-    return np.random.default_rng([seed, purpose, epoch])
+from .checkpoints import digests, restore, save_checkpoint, state_of, take_up
 
 
 def minibatches(X, batch_size, rng):
@@ -95,7 +94,7 @@ def fit(
     Raises
     ------
     ValueError, TypeError
-        For bad data or options.
+        For bad data or options, or a checkpoint of another run or of other data.
     FileExistsError
         If the checkpoint is there and `resume` is not set.
     FloatingPointError
@@ -105,9 +104,9 @@ def fit(
     data, validation = _checked(model, X, y, binarize), _checked(model, X_val, y_val, binarize, "_val")
     epochs, batch_size = check_int("epochs", epochs, 0), check_int("batch_size", batch_size, 1)
     optimizer = Adam() if optimizer is None else optimizer
-    _check_options(optimizer, binarize, schedule, decay, checkpoint, resume)
+    _check_options(model, optimizer, binarize, schedule, decay, checkpoint, resume)
     run = Run(model, data, validation, epochs, batch_size, optimizer, binarize, schedule, decay, seed)
-    run = run._replace(settings=_settings(run))  # now, for the learning rate may change on the way
+    run = run._replace(settings=_settings(run, checkpoint))  # now, for the learning rate may change on the way
     names = columns(model, X_val is not None)
     history = take_up(checkpoint, run, resume, names) or {name: [] for name in names}
     keep_freed_memory()
@@ -139,13 +138,13 @@ def _epochs(run, done, progress):
     n_batches, validation = -(-len(run.data[0]) // run.batch_size), run.validation
     if run.binarize and validation:
         validation = draw_pixels(validation[0], stream(run.seed, VALIDATION, 1)), validation[1]
-    with blas_threads(model, run.batch_size), progress_bar((run.epochs - done) * n_batches, progress) as bar:
+    with blas_threads(model, run.batch_size), progress_bar((run.epochs - done) * n_batches, progress) as bar, interrupts() as look:
         for epoch in range(done, run.epochs):
             start, good = time.perf_counter(), (model.theta.copy(), state_of(optimizer), state_of(run.schedule))
             if run.decay:
                 optimizer.lr = lr * (1 - epoch / run.epochs)
             try:
-                row = train_epoch(run, bar)
+                row = train_epoch(run, bar, look)
             except FloatingPointError:
                 model.theta[...] = good[0]
                 restore(optimizer, good[1])
@@ -161,7 +160,7 @@ def _epochs(run, done, progress):
             yield row | {"epoch": model.epoch, "seconds": time.perf_counter() - start}
 
 
-def train_epoch(run, bar):
+def train_epoch(run, bar, look):
     """One pass over the data; the means of the loss and of every term, as a row of the history."""
     model, (X, y), rng = run.model, run.data, stream(run.seed, TRAINING, run.model.epoch)
     totals = dict.fromkeys(("loss", *model.units), 0.0)
@@ -174,6 +173,7 @@ def train_epoch(run, bar):
         for name in model.units:
             totals[name] += terms[name].sum(dtype=float)
         bar.update()
+        look()
     with np.errstate(over="ignore", invalid="ignore"):  # the last step has not been tried yet
         (loss, terms), _ = model.loss_forward(batch, noise)
     _refuse_divergence(model, loss, terms)
@@ -184,8 +184,7 @@ def train_step(run, batch, noise, t):
     """Forward, backward, one step of the optimizer; the loss and the terms, before the step."""
     model = run.model
     with np.errstate(over="ignore", invalid="ignore"):  # told below, once, with advice
-        (loss, terms), cache = model.loss_forward(batch, noise)
-        _check_terms(model, terms, len(batch[0]))
+        (loss, terms), cache = check_loss(model, model.loss_forward(batch, noise), len(batch[0]))
         _refuse_divergence(model, loss, terms)
         dtheta = model.loss_backward(1, cache, _scheduled(run.schedule, t, terms))
         if np.shape(dtheta) != model.theta.shape:
@@ -202,8 +201,8 @@ def _scheduled(schedule, t, terms):
     if schedule is None:
         return None
     weights = schedule(t, {name: float(term.mean()) for name, term in terms.items()})
-    if weights is None:
-        raise TypeError("schedule returned None: it must return weights of terms by their names, as in {'kl': 0.5}")
+    if not isinstance(weights, dict):
+        raise TypeError(f"schedule returned {weights!r:.40}: it must return weights of terms by their names, as in {{'kl': 0.5}}")
     return weights
 
 
@@ -216,25 +215,29 @@ def _checked(model, X, y, binarize, suffix=""):
     return X, check_labels(y, X, model.dtype, name="y" + suffix)
 
 
-def _check_options(optimizer, binarize, schedule, decay, checkpoint, resume):
+def _check_options(model, optimizer, binarize, schedule, decay, checkpoint, resume):
     if resume and checkpoint is None:
         raise ValueError("resume=True needs the checkpoint to go on from: checkpoint='run.npz'")
     if binarize is not None:
         check_choice("binarize", binarize, ("dynamic",))
     if isinstance(optimizer, type) or not hasattr(optimizer, "step"):
         raise TypeError(f"optimizer must be an Adam(...) or SGD(...), got {optimizer!r}")
+    if isinstance(optimizer, (SGD, Adam)) and np.shape(optimizer.v) not in ((), model.theta.shape):
+        raise ValueError(f"optimizer has moved {optimizer.v.size} parameters, the model has {model.theta.size}: make a new one for every model")
     if decay and not hasattr(optimizer, "lr"):
         raise TypeError(f"optimizer must have a learning rate lr for decay=True, got {optimizer!r}")
     if schedule is not None and (isinstance(schedule, type) or not callable(schedule)):
         raise TypeError(f"schedule must be a function of (t, terms), as those of tinyvae.schedules; got {schedule!r}")
 
 
-def _settings(run):
+def _settings(run, checkpoint):
     settings = {
         "model": type(run.model).__name__, "rows": len(run.data[0]), "labels": run.data[1] is not None, "seed": run.seed,
         "batch_size": run.batch_size, "binarize": run.binarize, "schedule": _name(run.schedule),
         "optimizer": _name(run.optimizer), "decay to 0 in": run.epochs if run.decay else None,
     }  # fmt: skip
+    if checkpoint is not None:
+        settings["data"] = digests(run)
     return settings | {name: getattr(run.optimizer, name, None) for name in ("lr", "momentum", "beta1", "beta2", "eps")}
 
 
@@ -243,11 +246,35 @@ def _name(thing):
     return None if thing is None else getattr(thing, "__qualname__", type(thing).__qualname__)
 
 
-def _check_terms(model, terms, n):
-    if set(terms) != set(model.units) or any(np.shape(term) != (n,) for term in terms.values()):
-        wanted = f"the terms in units, {', '.join(model.units) or 'none'}, each of shape ({n},)"
-        got = ", ".join(f"{name} {np.shape(term)}" for name, term in terms.items())
-        raise ValueError(f"loss_forward of {type(model).__name__} must report {wanted}; got {got or 'none'}")
+def check_loss(model, returned, n):
+    """What `loss_forward` returned for n rows, as it is, or an error that says what was wanted."""
+    who = f"loss_forward of {type(model).__name__}"
+    if not (_is_pair(returned) and _is_pair(returned[0])):
+        got = " and ".join(map(_kind, returned)) if _is_pair(returned) else _kind(returned)
+        raise TypeError(f"{who} must return ((loss, terms), cache), got {got}")
+    loss, terms = returned[0]
+    if np.ndim(loss) != 0 or np.asarray(loss).dtype.kind not in "iuf":
+        raise TypeError(f"{who} must return the loss as one number, the mean over the batch, got {_kind(loss)}")
+    if not isinstance(terms, dict):
+        raise TypeError(f"{who} must return the terms as a dict of names to arrays, got {_kind(terms)}")
+    if terms.keys() != model.units.keys() or not all(_is_term(term, (n,)) for term in terms.values()):
+        wanted = f"the terms in units, {', '.join(model.units) or 'none'}, each an array of shape ({n},)"
+        got = ", ".join(f"{name}: {_kind(term)}" for name, term in terms.items())
+        raise ValueError(f"{who} must report {wanted}; got {got or 'none'}")
+    return returned
+
+
+def _is_pair(thing):
+    return isinstance(thing, (tuple, list)) and len(thing) == 2
+
+
+def _is_term(thing, shape):
+    return isinstance(thing, np.ndarray) and thing.shape == shape and thing.dtype.kind in "biuf"
+
+
+def _kind(thing):
+    """What an error says of what it got."""
+    return f"{thing.dtype} of shape {thing.shape}" if isinstance(thing, np.ndarray) else type(thing).__name__
 
 
 def _refuse_divergence(model, loss, terms):

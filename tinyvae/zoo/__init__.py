@@ -24,7 +24,7 @@ def _collected(what, seed):
 
 
 def pairs(seed=0):
-    """Every pair of the zoo with inputs to check it at: dict of name -> (forward, backward, inputs)."""
+    """Every pair of the zoo with inputs to check it at: dict of name -> (forward, backward, inputs), and the names of those that have a gradient, where not all do."""
     return _collected("pairs", seed)
 
 

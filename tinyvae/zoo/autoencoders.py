@@ -218,7 +218,7 @@ def pairs(rng):
     """Where to check the pairs of this page."""
     normal, codes = rng.standard_normal((2, 3, 4)), rng.uniform(0.1, 0.9, (3, 4))
     return {
-        "squared_error": (squared_error_forward, squared_error_backward, tuple(normal)),
+        "squared_error": (squared_error_forward, squared_error_backward, tuple(normal), ("x_hat",)),
         "l1": (l1_forward, l1_backward, (normal[0],)),
         "sparsity": (sparsity_forward, sparsity_backward, (codes,)),
         "contractive": (contractive_forward, contractive_backward, (codes, rng.standard_normal((5, 4)))),

@@ -27,6 +27,7 @@ from ..optim import Adam
 from ..params import count, views
 from ..posteriors import POSTERIORS
 from ..support.machine import blas_threads
+from ..support.streams import LOCAL, stream
 from ..support.validation import check_choice, check_int
 
 # ---- fitting one q per datum ---------------------------------------------------------------------
@@ -103,7 +104,7 @@ class LocalPosterior:
 
     def fit(self, steps=300, lr=0.05, n_samples=8):
         """Gradient ascent on the ELBO by Adam, with a step size that falls linearly to zero. Returns self."""
-        adam = Adam(lr)
+        adam, n_samples = Adam(lr), check_int("n_samples", n_samples, 1)
         with blas_threads(self.vae, len(self.x)):
             for i in range(check_int("steps", steps, 0)):
                 adam.lr = lr * (1 - i / steps)
@@ -112,18 +113,18 @@ class LocalPosterior:
 
     def _noise(self, n_samples):
         self.step += 1  # a stream of its own for every step
-        return np.random.default_rng([self.seed, self.step]).standard_normal((n_samples, *self.shapes["mu"]))
+        return stream(self.seed, LOCAL, self.step).standard_normal((n_samples, *self.shapes["mu"]))
 
     def elbo(self, n_samples=1000, rng=0):
         """The ELBO of every datum, of shape (N,), in nats, by n_samples draws."""
-        return self.elbo_samples(check_int("n_samples", n_samples, 1), rng).mean(0)
+        return self.elbo_samples(n_samples, rng).mean(0)
 
     def elbo_samples(self, n_samples, rng=0):
         """log p(x|z) - KL for every draw of z, of shape (n_samples, N)."""
         rng, q, params, parts = np.random.default_rng(rng), tuple(self.params.values()), self.vae.params, self.parts
         samples = []
         with blas_threads(self.vae, len(self.x)):
-            for _ in range(n_samples):
+            for _ in range(check_int("n_samples", n_samples, 1)):
                 z, _ = draw_forward(q, rng.standard_normal((1, *self.shapes["mu"])), params, parts.posterior)
                 out, _ = decode_forward(z, params, parts.decoder)
                 log_px, _ = log_px_forward(out, self.x, params, parts.likelihood)
@@ -161,6 +162,7 @@ def gap_report(vae, X, *, family="diagonal", steps=500, n_samples=2000, seed=0):
     -------
     GapReport; both gaps are non-negative but for the sampling error
     """
+    n_samples = check_int("n_samples", n_samples, 2)  # one has no standard error
     amortised = LocalPosterior(vae, X, vae.posterior, start="encoder").elbo_samples(n_samples, rng=seed)
     best = LocalPosterior(vae, X, family, start="encoder", seed=seed).fit(steps).elbo_samples(n_samples, rng=seed)
     best[:, best.mean(0) < amortised.mean(0)] = amortised[:, best.mean(0) < amortised.mean(0)]
@@ -189,6 +191,7 @@ def two_step_learning(vae, X, *, epochs, steps=20, lr=0.05, decoder_lr=0.003, n_
     q : LocalPosterior, whose `q.vae` holds the learned decoder
     history : dict of lists, one entry per epoch: neg_elbo in nats per datum, seconds
     """
+    steps, n_samples = check_int("steps", steps, 0), check_int("n_samples", n_samples, 1)
     q, learning, inference = LocalPosterior(vae, X, seed=seed), Adam(decoder_lr), Adam(lr)
     vae = q.vae
     history = {"neg_elbo": [], "seconds": []}
