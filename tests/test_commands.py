@@ -1,8 +1,10 @@
 """Layer 4, the command line beside training: gradcheck and bench."""
 
+import importlib.util
+
 import pytest
 
-from tinyvae import catalogue
+from tinyvae import VAE, catalogue
 from tinyvae.__main__ import main
 from tinyvae.app import commands
 from tinyvae.bounds import BOUNDS
@@ -56,5 +58,26 @@ def test_bench_prints_ratios(monkeypatch, capsys):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     measured = bench.bench(rounds=3, steps=2)
     assert measured[0]["sizes"] == "20-9-3" and measured[0]["products_ratio"] > 1
+    assert 0 < measured[0]["fit_ratio"] and not any("torch" in name for name in measured[0])
     monkeypatch.setattr(bench, "bench", lambda: measured)
-    assert commands.bench() == 0 and "times its bare matrix products" in capsys.readouterr().out
+    assert commands.bench() == 0
+    text = capsys.readouterr().out
+    assert "times its bare matrix products" in text and "a step of fit takes" in text and "PyTorch" not in text
+    measured[0] |= {"torch": 2.0, "torch_ratio": 1.5, "torch_fused": 1.8, "torch_fused_ratio": 1.25}
+    assert commands.bench() == 0
+    assert "PyTorch eager takes 1.50 times as long, with fused Adam 1.25" in capsys.readouterr().out
+
+
+def test_every_contestant_of_bench_makes_its_steps(monkeypatch):
+    """As many as were asked for; PyTorch's where it is installed."""
+    from tinyvae.app import bench
+
+    seen = []
+    monkeypatch.setattr(bench.Adam, "step", lambda adam, theta, dtheta: seen.append(dtheta.shape))
+    vae = VAE(20, 3, hidden=(9,))
+    for name, contestant in bench.CONTESTANTS.items():
+        if "torch" in name and not importlib.util.find_spec("torch"):
+            continue
+        seen.clear()
+        assert contestant(vae)(7) > 0
+        assert len(seen) == (7 if name in ("tinyvae", "fit") else 0), name

@@ -194,6 +194,19 @@ def test_extreme_outputs_stay_finite_and_silent(name, extreme, dtype):
             assert np.isfinite(result).all()
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_bernoulli_is_exact_to_within_rounding_at_every_logit(dtype):
+    """Pixel by pixel of log p(x|z), in nats, and of its gradient."""
+    logits = np.concatenate([sign * 10.0 ** np.linspace(-9, 4, 300) for sign in (1, -1)] + [[0.0, 50_000.0, -50_000.0]]).astype(dtype)[:, None]
+    exact_l, tiny = logits.astype(float), np.finfo(dtype).eps
+    for x in (0, 1, 0.25):
+        log_px, cache = likelihoods.bernoulli.bernoulli_forward(logits, np.full_like(logits, x))
+        exact = -x * np.logaddexp(0, -exact_l[:, 0]) - (1 - x) * np.logaddexp(0, exact_l[:, 0])
+        assert np.all(np.abs(log_px - exact) <= 2 * tiny * (1 + np.abs(exact)))
+        dlogits = likelihoods.bernoulli.bernoulli_backward(np.ones(len(logits), dtype), cache)
+        assert np.all(np.abs(dlogits - (x - 1 / (1 + np.exp(-np.clip(exact_l, -700, 700))))) <= 2 * tiny)
+
+
 @pytest.mark.parametrize("name", ACTIVATIONS)
 def test_extreme_activations_stay_finite_and_silent(name):
     forward, backward = ACTIVATIONS[name]

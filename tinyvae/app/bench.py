@@ -1,4 +1,4 @@
-"""How fast is a training step? As a ratio to its bare matrix products, and to PyTorch eager where that is installed."""
+"""How fast is a training step? As a ratio to its bare matrix products, and to PyTorch where that is installed."""
 
 import importlib.util
 import itertools
@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import numpy as np
 
@@ -18,77 +18,91 @@ ARCHITECTURES = ((784, (200, 200), 50), (784, (500,), 20))
 BATCH = 100
 
 
-def bench(rounds=15, steps=30):
-    """Time the steps of both architectures in turns, so that a drifting machine changes all of them alike.
+def bench(rounds=15, steps=100):
+    """Time the contestants of both architectures in turns, so that a drifting machine changes all of them alike.
 
     Returns
     -------
-    list of dict with the sizes, the median milliseconds of each contestant, and the medians of their ratios
+    list of dict with the sizes, the median milliseconds of a step of each contestant, and the medians of their ratios:
+    our step to its bare products, and `fit` and PyTorch to our step
     """
-    keep_freed_memory()
-    return [_contest(VAE(D, K, hidden=hidden), rounds, steps) for D, hidden, K in ARCHITECTURES]
+    return [_contest(sizes, rounds, steps) for sizes in ARCHITECTURES]
 
 
-def _contest(vae, rounds, steps):
-    with _torch_process(vae) as torch:
-        contestants = {"tinyvae": _tinyvae_step(vae), "products": _bare_products(vae)}
-        times = {name: [] for name in (*contestants, *(["torch"] if torch else []))}
+def _contest(sizes, rounds, steps):
+    names = [name for name in CONTESTANTS if "torch" not in name or importlib.util.find_spec("torch")]
+    with ExitStack() as stack:
+        contestants = {name: stack.enter_context(_process(name, sizes)) for name in names}
+        times = {name: [] for name in names}
         for _ in range(rounds):
-            for name, step in contestants.items():
-                times[name].append(_milliseconds(step, steps))
-            if torch:
-                times["torch"].append(torch(steps))
+            for name, milliseconds in contestants.items():
+                times[name].append(milliseconds(steps))
     times = {name: np.array(t[1:]) for name, t in times.items()}  # the first round warms up
-    row = {"sizes": "-".join(map(str, (vae.n_features, *vae.hidden, vae.n_latent)))}
-    row |= {name: float(np.median(t)) for name, t in times.items()}
+    D, hidden, K = sizes
+    row = {"sizes": "-".join(map(str, (D, *hidden, K)))} | {name: float(np.median(t)) for name, t in times.items()}
     row["products_ratio"] = float(np.median(times["tinyvae"] / times["products"]))
-    if torch:
-        row["torch_ratio"] = float(np.median(times["torch"] / times["tinyvae"]))
-    return row
+    others = [name for name in names if name not in ("tinyvae", "products")]
+    return row | {f"{name}_ratio": float(np.median(times[name] / times["tinyvae"])) for name in others}
 
 
 @contextmanager
-def _torch_process(vae):
-    """A function that times PyTorch's step, or None without PyTorch. In a process of its own: its idle threads
-    wait for work in a loop, and in ours they would take a core from the other contestants."""
-    if importlib.util.find_spec("torch") is None:
-        yield None
-        return
-    command = [sys.executable, "-m", "tinyvae.app.bench", json.dumps([vae.n_features, vae.hidden, vae.n_latent])]
+def _process(name, sizes):
+    """A function that times a contestant, in a process of its own: its idle threads wait for work in a loop,
+    and in ours they would take a core from the next one."""
+    command = [sys.executable, "-m", "tinyvae.app.bench", json.dumps([name, sizes])]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
 
-        def measure(steps):
+        def milliseconds(steps):
             print(steps, file=process.stdin, flush=True)
-            milliseconds = float(process.stdout.readline())
-            time.sleep(0.3)  # until its threads have gone to sleep
-            return milliseconds
+            took = float(process.stdout.readline())
+            time.sleep(0.1)  # until its threads have gone to sleep
+            return took / steps * 1e3
 
-        yield measure
+        yield milliseconds
         process.stdin.close()
 
 
-def _milliseconds(step, steps):
-    """The mean time of a step, after as many steps that warm caches and threads up again."""
-    for _ in range(steps):
-        step()
-    start = time.perf_counter()
-    for _ in range(steps):
-        step()
-    return (time.perf_counter() - start) / steps * 1e3
+# ---- the contestants: for a model, a function that makes so many steps and says how many seconds they took -------------
 
 
-def _tinyvae_step(vae):
-    rng, optimizer = np.random.default_rng(0), Adam()
-    batch = (rng.random((BATCH, vae.n_features)) < 0.2).astype(vae.dtype), None
+def _timed(step):
+    def seconds(steps):
+        start = time.perf_counter()
+        for _ in range(steps):
+            step()
+        return time.perf_counter() - start
+
+    return seconds
+
+
+def _binary(vae, rows):
+    return (np.random.default_rng(0).random((rows, vae.n_features)) < 0.2).astype(vae.dtype)
+
+
+def _tinyvae(vae):
+    """Noise, both passes and Adam, on one batch."""
+    rng, optimizer, batch = np.random.default_rng(0), Adam(), (_binary(vae, BATCH), None)
 
     def step():
         _, cache = vae.loss_forward(batch, vae.draw_noise(rng, batch))
         optimizer.step(vae.theta, vae.loss_backward(1, cache))
 
-    return step
+    return _timed(step)
 
 
-def _bare_products(vae):
+def _fit(vae):
+    """An epoch of `fit`: the same steps, with batches in random order, sums of the terms and watch for divergence."""
+    optimizer, X = Adam(), {}
+
+    def seconds(steps):
+        if steps not in X:
+            X[steps] = _binary(vae, steps * BATCH)
+        return vae.fit(X[steps], epochs=1, batch_size=BATCH, optimizer=optimizer, progress=False)["seconds"][0]
+
+    return seconds
+
+
+def _products(vae):
     """x W, x' dy and dy W' of every layer, into arrays that exist already; no dx at the data."""
     jobs = []
     for name, W in vae.params.items():
@@ -103,11 +117,11 @@ def _bare_products(vae):
             if need_dx:
                 np.matmul(dy, W.T, out=dx)
 
-    return step
+    return _timed(step)
 
 
-def _torch_step(vae):
-    """The same step in PyTorch eager with its default Adam."""
+def _torch(vae, **options):
+    """The same step in PyTorch eager with its default Adam, or another."""
     import torch
     from torch import nn
 
@@ -119,7 +133,7 @@ def _torch_step(vae):
 
     encoder = network([vae.n_features, *vae.hidden, 2 * vae.n_latent])
     decoder = network([vae.n_latent, *reversed(vae.hidden), vae.n_features])
-    optimizer = torch.optim.Adam([*encoder.parameters(), *decoder.parameters()], lr=1e-3)
+    optimizer = torch.optim.Adam([*encoder.parameters(), *decoder.parameters()], lr=1e-3, **options)
     x = (torch.rand(BATCH, vae.n_features) < 0.2).float()
     cross_entropy = nn.BCEWithLogitsLoss(reduction="sum")
 
@@ -133,11 +147,21 @@ def _torch_step(vae):
         loss.backward()
         optimizer.step()
 
-    return step
+    return _timed(step)
 
 
-if __name__ == "__main__":  # the other side of _torch_process
-    n_features, hidden, n_latent = json.loads(sys.argv[1])
-    torch_step = _torch_step(VAE(n_features, n_latent, hidden=hidden))
+def _torch_fused(vae):
+    """The same with the Adam that makes all its passes in one."""
+    return _torch(vae, fused=True)
+
+
+CONTESTANTS = {"products": _products, "tinyvae": _tinyvae, "fit": _fit, "torch": _torch, "torch_fused": _torch_fused}
+
+
+if __name__ == "__main__":  # the other side of _process
+    contestant, (n_features, hidden, n_latent) = json.loads(sys.argv[1])
+    keep_freed_memory()
+    seconds = CONTESTANTS[contestant](VAE(n_features, n_latent, hidden=hidden))
     for line in sys.stdin:
-        print(_milliseconds(torch_step, int(line)), flush=True)
+        seconds(20)  # to warm caches and threads up again
+        print(seconds(int(line)), flush=True)

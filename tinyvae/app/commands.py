@@ -97,9 +97,10 @@ def bench():
     from .bench import BATCH
     from .bench import bench as measure
 
-    say(f"one training step, batch {BATCH}, float32; medians of ratios measured in turns")
+    say(f"one training step, batch {BATCH}, float32; medians of ratios, each program in a process of its own, in turns")
     for row in measure():
         say(f"{row['sizes']:>16}: {row['tinyvae']:.2f} ms, {row['products_ratio']:.2f} times its bare matrix products")
+        say(f"{'':>16}  a step of fit takes {row['fit_ratio']:.2f} times as long")
         if "torch" in row:
-            say(f"{'':>16}  PyTorch eager takes {row['torch_ratio']:.2f} times as long")
+            say(f"{'':>16}  PyTorch eager takes {row['torch_ratio']:.2f} times as long, with fused Adam {row['torch_fused_ratio']:.2f}")
     return 0
