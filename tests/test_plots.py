@@ -110,7 +110,8 @@ def test_step_sizes_fall_rise_and_stay(ax):
     def backward(dout, cache):
         return dout * np.exp(cache[0]), 3 * dout * np.cos(cache[1])
 
-    report = check(lambda a, b: (np.exp(a) + np.sin(b), (a, b)), backward, RNG.standard_normal(5), RNG.standard_normal(5))
+    a, b = np.random.default_rng(8).uniform(0.5, 1.5, (2, 5))
+    report = check(lambda a, b: (np.exp(a) + np.sin(b), (a, b)), backward, a, b)
     plots.step_sizes(report, ax)
     curves = {line.get_label(): line.get_ydata() for line in ax.lines if not line.get_label().startswith("_")}
     right, wrong = curves["a"], curves["b WRONG"]

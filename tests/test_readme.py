@@ -34,7 +34,7 @@ def test_the_readmes_own_model_runs_as_printed(tmp_path):
     assert len(block.splitlines()) <= 40
     more = "\nassert history['epoch'] == list(range(1, 61)) and model.epoch == 60\n"
     result = subprocess.run([sys.executable, "-c", block + more], cwd=tmp_path, capture_output=True, text=True, check=True)
-    assert result.stdout.count("  ok\n") == 4 and "WRONG" not in result.stdout
+    assert result.stdout.count("  ok\n") == 5 and "WRONG" not in result.stdout
     assert "/100" in result.stderr and "/200" in result.stderr, "progress: 20 epochs of 5 steps, then the 40 that are missing"
     whole = subprocess.run(
         [sys.executable, "-c", block.replace("Regression(1).fit(X", "0 and Regression(1).fit(X").replace("sine", "other")],

@@ -243,6 +243,7 @@ def step_sizes(report, ax=None):
     if not rows:
         raise ValueError("report must hold an input whose differences were formed; here every one lies on kinks or has no gradient")
     ax = _axes(ax, "step h", "|difference - backward|, relative", f"Central differences of {report.title}")
+    curves = []
     for row, style in zip(rows, ("-", "--", "-.", ":")):
         relative = row.errors / max(abs(row.numeric), abs(row.analytic), row.scale)
         relative = np.where(relative > 0, relative, np.nan)  # an exact zero has no place on this axis
@@ -250,20 +251,23 @@ def step_sizes(report, ax=None):
         ax.loglog(row.steps, relative, style, color=colour, lw=2.5, label=f"{row.name}{word}")
         ax.loglog(row.steps[row.steps == row.step], relative[row.steps == row.step], "o", ms=13, mfc="none", mec=colour, mew=2.5)
         if row.ok:
-            _guide(ax, row.steps, relative, 2, "as h²", (1e-3, 1e-1))
-            _guide(ax, row.steps, relative, -1, "as 1/h", (1e-10, 1e-7))
+            curves.append((row.steps, relative))
+    _guide(ax, curves, 2, "as h²", (1e-3, 1e-1))
+    _guide(ax, curves, -1, "as 1/h", (1e-11, 1e-7))
     ax.legend(fontsize=FONT - 2, frameon=False)
     return ax
 
 
-def _guide(ax, steps, errors, power, words, ends):
-    """A grey line of the slope that theory gives, above a row's errors, named; only the first that follows it gets one."""
-    at = np.isclose(steps[:, None], ends, atol=0).any(1) & np.isfinite(errors)
-    if at.sum() < 2 or words in [text.get_text() for text in ax.texts]:
-        return
-    h, level = steps[at], errors[at]
-    if abs(np.polyfit(np.log(h), np.log(level), 1)[0] - power) > 0.5:
-        return
-    line = 10 * level.max() * (h / h[level.argmax()]) ** power
-    ax.loglog(h, line, color="#777777", lw=1.5, ls=(0, (1, 1)))
-    ax.annotate(words, (h.min(), line[h.argmin()]), fontsize=FONT - 1, color="#555555", ha="right" if power > 0 else "left", va="bottom")
+def _guide(ax, curves, power, words, ends):
+    """A grey line of the slope that theory gives, named, above all curves that follow it between two steps."""
+    found = []
+    for steps, errors in curves:
+        at = (steps > 0.5 * ends[0]) & (steps < 2 * ends[1]) & np.isfinite(errors)
+        h, level = steps[at], errors[at]
+        if len(h) >= 3 and abs(np.polyfit(np.log(h), np.log(level), 1)[0] - power) < 0.7:
+            found.append((10 * (level / h**power).max(), h.min(), h.max()))
+    if found:
+        factor, *h = max(found)
+        line = factor * np.array(h) ** power
+        ax.loglog(h, line, color="#777777", lw=1.5, ls=(0, (1, 1)))
+        ax.annotate(words, (h[line.argmax()], line.max()), fontsize=FONT - 1, color="#555555", ha="right" if power > 0 else "left", va="bottom")
