@@ -7,12 +7,16 @@ import pytest
 from checker_right_a import CASES as RIGHT_A
 from checker_right_b import CASES as RIGHT_B
 from checker_right_c import CASES as RIGHT_C
+from checker_rounding import NOT_OK
+from checker_rounding import RIGHT as RIGHT_D
+from checker_rounding import WRONG as WRONG_D
 from checker_unjudged import CASES as UNJUDGED
 from checker_wrong import CASES as WRONG
 
 from tinyvae import check
 
-RIGHT = RIGHT_A | RIGHT_B | RIGHT_C
+RIGHT = RIGHT_A | RIGHT_B | RIGHT_C | RIGHT_D
+WRONG = WRONG | NOT_OK | {name: (*case, {"verdict": "WRONG"}) for name, case in WRONG_D.items()}
 
 
 def judged(case, *keys):
@@ -24,7 +28,7 @@ def judged(case, *keys):
 
 
 def test_the_tables_are_whole():
-    assert len(RIGHT) == len(RIGHT_A) + len(RIGHT_B) + len(RIGHT_C) >= 200
+    assert len(RIGHT) == len(RIGHT_A) + len(RIGHT_B) + len(RIGHT_C) + len(RIGHT_D) >= 230
     assert len(WRONG) >= 110 and len(UNJUDGED) >= 40
 
 

@@ -56,7 +56,7 @@ def test_bench_prints_ratios(monkeypatch, capsys):
 
     monkeypatch.setattr(bench, "ARCHITECTURES", ((20, (9,), 3),))
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    measured = bench.bench(rounds=3, steps=2)
+    measured = list(bench.bench(rounds=3, steps=2))
     assert measured[0]["sizes"] == "20-9-3" and measured[0]["products_ratio"] > 1
     assert 0 < measured[0]["fit_ratio"] and not any("torch" in name for name in measured[0])
     monkeypatch.setattr(bench, "bench", lambda: measured)

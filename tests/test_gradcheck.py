@@ -4,12 +4,9 @@ import numpy as np
 import pytest
 
 from tinyvae import (
-    VAE,
     check,
-    check_model,
     dense_backward,
     dense_forward,
-    load_digits,
     relu_backward,
     relu_forward,
     reparameterize_backward,
@@ -218,12 +215,39 @@ def test_the_upstream_gradient_is_no_input_that_a_learner_would_draw():
 
 
 def test_the_precision_of_forward_is_stated():
-    """Noise of 1e-8 in forward: the gradient is right as far as that can be seen, and the report says how far."""
-    rounded = lambda x: (np.tanh(x.astype(np.float32)).astype(float), x)
-    (row,) = check(rounded, lambda d, x: d * (1 - np.tanh(x) ** 2), X).rows
-    assert row.ok and 1e-8 < row.resolution < 1e-3
+    """Where forward loses digits by itself, the gradient is right as far as that can be seen, and the report says how far."""
+    (row,) = check(lambda x: (np.tanh(x) + 1e5, x), lambda d, x: d * (1 - np.tanh(x) ** 2), X).rows
+    assert row.ok and 2e-8 < row.resolution < 1e-4
     (row,) = check(lambda x: (np.tanh(x), x), lambda d, x: d * (1 - np.tanh(x) ** 2), X).rows
-    assert row.ok and row.resolution < 1e-9 and row.error <= row.resolution
+    assert row.ok and row.resolution == 1e-8 and row.error < 1e-10
+
+
+@pytest.mark.parametrize("error, verdict", [(1e-7, "WRONG"), (3e-8, "WRONG"), (1e-9, "ok")])
+@pytest.mark.parametrize("entries", [slice(None), slice(0, 1)])
+def test_small_mistakes_are_seen_down_to_the_stated_resolution(error, verdict, entries):
+    def backward(d, x):
+        dx = d * (1 - np.tanh(x) ** 2)
+        dx[entries] *= 1 + error
+        return dx
+
+    assert check(lambda x: (np.tanh(x), x), backward, X).verdict == verdict
+
+
+def test_a_backward_that_changes_its_cache_is_refused():
+    def backward(d, p):
+        p -= 1
+        return d * p
+
+    with pytest.raises(ValueError, match="backward changes its cache"):
+        check(lambda x: (x * x / 2 - x, x.copy()), backward, X)
+
+
+def test_what_was_not_compared_is_not_ok():
+    """Of ten thousand numbers almost all are on a kink or still: what is sampled among them says nothing of the rest."""
+    x = np.where(np.arange(10_000) % 2 == 0, 0.0, -1.0)
+    x[777] = 1.0
+    assert check(lambda x: (np.maximum(x, 0), x), lambda d, x: 2 * d * (x > 0), x).verdict == "WRONG"
+    assert check(lambda x: (np.maximum(x, 0), x), lambda d, x: 0.5 * d * (x == 0), x).verdict != "ok"
 
 
 def test_several_outputs_and_skipped_gradients():
@@ -240,50 +264,3 @@ def test_several_outputs_and_skipped_gradients():
 
 def test_a_gradient_of_zero_is_right_at_a_minimum():
     assert check(lambda a: ((a * a).sum(), a), lambda d, a: 2 * d * a, np.zeros(4)).ok
-
-
-# ---- whole models --------------------------------------------------------------------------------------
-
-
-def test_large_models_of_relus_are_judged():
-    """Where every direction crosses a kink there are fewer rows, or shorter steps."""
-    X = load_digits()[0]
-    report = check_model(VAE(64, activation="relu"), X)
-    assert report.ok and "on the first" in str(report) and "random directions" in str(report), report
-
-    class Wrong(VAE):
-        def loss_backward(self, dloss, cache, weights=None):
-            dtheta = super().loss_backward(dloss, cache, weights)
-            self.views(dtheta)["decoder.0.W"][1, 5] *= 1.01
-            return dtheta
-
-    wrong = check_model(Wrong(64, activation="relu"), X)
-    assert [row.name for row in wrong.rows if row.verdict == "WRONG"] == ["decoder.0.W"]
-
-
-def test_all_of_dloss_reaches_the_gradient():
-    class Clipped(VAE):
-        def loss_backward(self, dloss, cache, weights=None):
-            return super().loss_backward(min(dloss, 1.0), cache, weights)
-
-    X = np.random.default_rng(0).integers(0, 2, (5, 6))
-    report = check_model(Clipped(6, hidden=(4,)), X)
-    assert report.verdict == "WRONG" and "not linear in dout" in str(report)
-
-
-def test_the_weights_of_terms_reach_the_gradient():
-    class Deaf(VAE):
-        def loss_backward(self, dloss, cache, weights=None):
-            weights = None if weights is None else {**weights, "kl": 1.0}
-            return super().loss_backward(dloss, cache, weights)
-
-    X = np.random.default_rng(0).integers(0, 2, (5, 6))
-    assert [row.name for row in check_model(VAE(6, hidden=(4,)), X).rows][-2:] == ["weight of reconstruction", "weight of kl"]
-    report = check_model(Deaf(6, hidden=(4,)), X)
-    assert [row.name for row in report.rows if not row.ok] == ["weight of kl"] and "weights by self.weigh" in str(report)
-
-
-def test_what_is_no_model_is_refused():
-    for thing in (VAE, dense_forward, None, {"W": X}):
-        with pytest.raises(TypeError, match="model must be a Model, got .*: "):
-            check_model(thing, X)

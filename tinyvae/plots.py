@@ -185,7 +185,7 @@ def _unknown(y):
 def _names(labels):
     """What to write for each class: its label, or its number among them where the font lacks a letter of a label."""
     known = get_font(findfont(FontProperties(weight="bold"))).get_charmap()
-    names = [str(label).removesuffix(".0") for label in labels]
+    names = [str(label).removesuffix(".0") if labels.dtype.kind == "f" else str(label) for label in labels]
     return [name if all(ord(letter) in known for letter in name) else str(n) for n, name in enumerate(names)]
 
 
@@ -232,8 +232,9 @@ def kl_bars(kl, ax=None):
 def step_sizes(report, ax=None):
     """The error of the differences against their step h, for up to four inputs of a gradient check.
 
-    |difference - backward|, relative, falls as h^2 until rounding takes over, which rises as 1/h: so there is a best step, and a ring
-    marks the one that was trusted. Beside a wrong gradient it stays where it is, however short the step.
+    |difference - backward|, relative, falls as h^2 until rounding takes over, which rises as 1/h: so there is a best step. A ring marks
+    the one that was trusted; with the one before it, the part that falls as h^2 is taken away, and what is left is the error in the
+    report. Beside a wrong gradient the error stays where it is, however short the step.
 
     Parameters
     ----------
@@ -242,7 +243,8 @@ def step_sizes(report, ax=None):
     rows = sorted((row for row in report.rows if len(row.steps)), key=lambda row: row.ok)[:4]
     if not rows:
         raise ValueError("report must hold an input whose differences were formed; here every one lies on kinks or has no gradient")
-    ax = _axes(ax, "step h", "|difference - backward|, relative", f"Central differences of {report.title}")
+    more = f", {len(rows)} of {len(report.rows)} inputs" if len(rows) < len(report.rows) else ""
+    ax = _axes(ax, "step h", "|difference - backward|, relative", f"Central differences of {report.title}{more}")
     curves = []
     for row, style in zip(rows, ("-", "--", "-.", ":")):
         relative = row.errors / max(abs(row.numeric), abs(row.analytic), row.scale)
@@ -254,6 +256,8 @@ def step_sizes(report, ax=None):
             curves.append((row.steps, relative))
     _guide(ax, curves, 2, "as h²", (1e-3, 1e-1))
     _guide(ax, curves, -1, "as 1/h", (1e-11, 1e-7))
+    low, high = ax.get_ylim()
+    ax.set_ylim(min(low, 1e-13), max(high, 1))  # the same height for all: what stays is seen to stay high
     ax.legend(fontsize=FONT - 2, frameon=False)
     return ax
 

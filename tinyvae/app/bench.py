@@ -21,12 +21,13 @@ BATCH = 100
 def bench(rounds=15, steps=100):
     """Time the contestants of both architectures in turns, so that a drifting machine changes all of them alike.
 
-    Returns
-    -------
-    list of dict with the sizes, the median milliseconds of a step of each contestant, and the medians of their ratios:
+    Yields
+    ------
+    dict with the sizes, the median milliseconds of a step of each contestant, and the medians of their ratios:
     our step to its bare products, and `fit` and PyTorch to our step
     """
-    return [_contest(sizes, rounds, steps) for sizes in ARCHITECTURES]
+    for sizes in ARCHITECTURES:
+        yield _contest(sizes, rounds, steps)
 
 
 def _contest(sizes, rounds, steps):

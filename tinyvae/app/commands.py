@@ -97,7 +97,7 @@ def bench():
     from .bench import BATCH
     from .bench import bench as measure
 
-    say(f"one training step, batch {BATCH}, float32; medians of ratios, each program in a process of its own, in turns")
+    say(f"one training step, batch {BATCH}, float32; medians of ratios, each program in a process of its own, in turns; some minutes")
     for row in measure():
         say(f"{row['sizes']:>16}: {row['tinyvae']:.2f} ms, {row['products_ratio']:.2f} times its bare matrix products")
         say(f"{'':>16}  a step of fit takes {row['fit_ratio']:.2f} times as long")

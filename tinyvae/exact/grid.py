@@ -15,7 +15,8 @@ class GridPosterior:
 
     For smooth integrands that vanish at the border this converges faster than any power of the spacing. The sum must be an
     integral: a posterior with mass at the border is refused, and one whose log p(x) changes by more than 0.01 nats when the grid
-    moves by part of a cell, as it does where the posterior is narrower than a cell in any direction.
+    moves by part of a cell, as it does where the posterior is narrower than a cell in any direction. (A second mode so narrow that it
+    falls between all points that are tried is not seen.)
 
     Parameters
     ----------

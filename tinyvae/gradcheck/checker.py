@@ -14,7 +14,8 @@ def check(forward, backward, *inputs, wrt=None, seed=0):
 
     The outputs are projected on a random upstream gradient `dout`, so one number is differentiated. Every entry of every input is compared
     (of large ones random directions and a sample of entries), each against the error of its own difference, truncation and rounding,
-    which a ladder of steps shows. So there is no tolerance: a gradient is right as far as differences can see, and the report says how far.
+    which a ladder of steps shows, and not against one tolerance for all: a gradient is right as far as differences can see, and
+    `resolution` says how far. What agrees to 1e-8 is taken as right, for backward is rounded too.
 
     Parameters
     ----------

@@ -6,27 +6,29 @@ import numpy as np
 
 from ..support.validation import check_labels
 from .checker import judge_pair
+from .differences import inner, norm
 from .report import WRONG, Report
 from .running import Pair, judged
-from .verdicts import COORDINATES, KINKS, STILL
+from .verdicts import COORDINATES, STILL
 
-ROWS = 100  # more data than these say nothing more about a gradient
+ROWS = 20  # of the data for a large model, which more of them tell nothing new about
 SAMPLE = 10  # single entries of each parameter of a large model, beside random directions
+WEIGHTS = 0.0, 0.3, 2.0  # that a schedule may hand on
 
 
 def check_model(model, X, y=None, *, wrt=None, seed=0):
     """The same for a whole model: the loss by every parameter, at fixed noise.
 
-    Small models are checked entry by entry, large ones along random directions and at a few entries. The check is made a small
-    random step away from theta: a fresh VAE has log_sigma = 0, where a wrong chain through sigma = 1 cannot be seen.
-    Where every direction crosses a kink (many ReLUs, many rows), fewer rows are taken. The gradient must also be linear in
-    `dloss`, and follow the weights of the terms that a schedule would hand to `loss_backward`.
+    Small models are checked entry by entry, large ones on the first rows, along random directions and at a few entries. The check is
+    made a small random step away from theta: a fresh VAE has log_sigma = 0, where a wrong chain through sigma = 1 cannot be seen; then
+    once more at another theta, for a backward that keeps something between calls. The gradient must also be linear in `dloss`, and follow
+    the weights of the terms, which a schedule would hand to `loss_backward`: "weight of kl" is the gradient of the mean KL.
 
     Parameters
     ----------
     model : Model
         What is checked is this very object, whatever was replaced in it, with theta in float64; the object itself is not changed.
-    X, y : data as for `Model.fit`; a few rows are enough, and of more than a hundred the first hundred are taken
+    X, y : data as for `Model.fit`; a few rows are enough
     wrt : str or sequence of str, optional
         The names of the parameters to be judged, where others stay as they are; all unless given.
     seed : int
@@ -35,6 +37,11 @@ def check_model(model, X, y=None, *, wrt=None, seed=0):
     Returns
     -------
     Report, with one row for each name in `model.params`, and one for each term whose weight can be set
+
+    Raises
+    ------
+    ValueError, TypeError
+        As `check` does; and if `loss_forward` or `loss_backward` do not return what the protocol wants.
 
     Examples
     --------
@@ -45,76 +52,109 @@ def check_model(model, X, y=None, *, wrt=None, seed=0):
     """
     if isinstance(model, type) or not all(hasattr(model, name) for name in ("loss_forward", "loss_backward", "draw_noise", "theta", "copy")):
         raise TypeError(f"model must be a Model, got {type(model).__name__}: check a pair of functions with check(forward, backward, ...)")
-    model, rng = copy.deepcopy(model.copy("float64")), np.random.default_rng(seed)  # deep: it may change a state of its own
+    model, rng = copy.deepcopy(model.copy("float64")), np.random.default_rng([seed, *b"theta"])  # deep: it may change a state of its own
     X = model.check_data(X)
-    X, y, given = X[:ROWS], check_labels(y, X, model.dtype), len(X)
-    y = None if y is None else y[:ROWS]
-    model.theta += 0.05 * rng.standard_normal(model.theta.size)
-    wrt = judged(list(model.params), list(model.params.values()), wrt)
-    rows, taken = _on_fewer_rows(model, X, y, wrt, seed)
-    notes = [f"on the first {taken} of {given} rows"] if taken < given else []
-    return Report(f"{type(model).__name__}, {model.theta.size} parameters", rows, notes)
+    y, large = check_labels(y, X, model.dtype), model.theta.size > COORDINATES
+    rows = slice(ROWS if large else None)
+    batch = model.scaled(X[rows]), None if y is None else y[rows]
+    loss = _Loss(model, batch, model.draw_noise(rng, batch))
+    names = list(model.params)
+    wrt = judged(names, list(model.params.values()), wrt)
+    model.theta += 0.05 * rng.standard_normal(model.theta.size) * np.where(model.theta == 0, 1, np.minimum(1, np.abs(model.theta)))
+    pair = Pair(loss.forward, loss.backward, names, wrt, seed)
+    found = judge_pair(pair, [view.copy() for view in model.params.values()], SAMPLE if large else None)
+    notes = [f"on the first {ROWS} of {len(X)} rows"] if large and len(X) > ROWS else []
+    if not any(row.verdict == WRONG for row in found):  # first things first: a wrong term has a wrong weight too
+        found += _elsewhere(loss, wrt, rng, seed)
+        weights, refused = _weights(loss, seed)
+        found += weights
+        notes += [f"without a weight of its own: {', '.join(refused)}"] if refused else []
+    return Report(f"{type(model).__name__}, {model.theta.size} parameters", found, notes)
 
 
-def _on_fewer_rows(model, X, y, wrt, seed):
-    """The rows of the report, and how many data they were found with: as few as it takes to have a direction without kinks."""
-    taken = len(X)
-    while True:
-        rows = _judge(model, X[:taken], None if y is None else y[:taken], wrt, seed)
-        if taken == 1 or not any(row.reason == KINKS for row in rows):
-            return rows, taken
-        taken = max(1, taken // 8)
+class _Loss:
+    """The loss of a model on one batch, as pairs of functions."""
 
+    def __init__(self, model, batch, noise):
+        self.model, self.batch, self.noise = model, batch, noise
 
-def _judge(model, X, y, wrt, seed):
-    """A Row for every parameter, then one for every weight."""
-    batch = model.scaled(X), y
-    noise = model.draw_noise(np.random.default_rng([seed, *b"noise"]), batch)
-    names, inputs = list(model.params), [view.copy() for view in model.params.values()]
+    def run(self, theta):
+        """((loss, terms), cache) at another theta."""
+        self.model.theta[...] = theta
+        try:
+            (loss, terms), cache = self.model.loss_forward(self.batch, self.noise)
+            lacking = [name for name in self.model.units if name not in terms]
+        except (TypeError, ValueError) as error:
+            if "unpack" not in str(error) and "iterable" not in str(error):
+                raise
+            raise TypeError(f"loss_forward of {type(self.model).__name__} must return ((loss, terms), cache), terms a dict: {error}") from None
+        if lacking or set(terms) != set(self.model.units):
+            wanted, got = ", ".join(self.model.units), ", ".join(terms)
+            raise ValueError(f"loss_forward of {type(self.model).__name__} must report the terms in units, {wanted}; got {got}")
+        return (loss, terms), cache
 
-    def put(arrays):
-        for view, a in zip(model.params.values(), arrays):
-            view[...] = a
+    def gradient(self, dloss, cache, weights=None):
+        """loss_backward's gradient, a copy of its own."""
+        dtheta = self.model.loss_backward(dloss, cache, weights) if weights else self.model.loss_backward(dloss, cache)
+        if np.shape(dtheta) != self.model.theta.shape:
+            raise TypeError(f"loss_backward of {type(self.model).__name__} must return the gradient, dparams.flat(), got {type(dtheta).__name__}")
+        return np.array(dtheta)
 
-    def forward(*arrays):
-        put(arrays)
-        (loss, _), cache = model.loss_forward(batch, noise)
+    def forward(self, *arrays):
+        """The loss as a function of the parameters."""
+        (loss, _), cache = self.run(np.concatenate([np.ravel(a) for a in arrays]))
         return loss, cache
 
-    def backward(dloss, cache):
-        return tuple(model.views(np.array(model.loss_backward(dloss, cache))).values())
-
-    few = None if model.theta.size <= COORDINATES else SAMPLE
-    rows = judge_pair(Pair(forward, backward, names, wrt, seed), inputs, few)
-    put(inputs)
-    if any(row.verdict == WRONG for row in rows):  # first things first: a wrong term has a wrong weight too
-        return rows
-    return rows + [row for name in model.units for row in _judge_weight(model, batch, noise, name, seed)]
+    def backward(self, dloss, cache):
+        """Its gradient, by the names of the parameters."""
+        return tuple(self.model.views(self.gradient(dloss, cache)).values())
 
 
-def _judge_weight(model, batch, noise, name, seed):
-    """A Row for the weight of a term, if it has one: the gradient must grow by that of the mean term."""
-    theta = model.theta.copy()
+def _elsewhere(loss, wrt, rng, seed):
+    """A row if the gradient is wrong at another theta, after it was right at one."""
+    theta = loss.model.theta.copy()
+    pair = Pair(loss.forward, lambda dloss, cache: loss.gradient(dloss, cache), ["theta"], [0], seed)
+    learned = np.concatenate([np.full(view.size, i in wrt) for i, view in enumerate(loss.model.params.values())])
+    (row,) = judge_pair(pair, [theta + 0.05 * learned * rng.standard_normal(theta.size) * np.minimum(1, np.abs(theta))], few=1)
+    loss.model.theta[...] = theta
+    if row.verdict != WRONG:
+        return []
+    return [row._replace(name="at another theta", reason="right at one theta, wrong at the next: does backward keep something between calls?")]
+
+
+def _weights(loss, seed):
+    """A row for the weight of each term that has one, and the names of those that `loss_backward` refuses to weigh."""
+    rows, refused, theta = [], [], loss.model.theta.copy()
+    for name in loss.model.units:
+        _, cache = loss.run(theta)
+        try:
+            loss.gradient(1.0, cache, {name: 1.0})
+        except ValueError:
+            refused.append(name)
+            continue
+        rows += _weight(loss, name, theta, seed)
+    return rows, refused
+
+
+def _weight(loss, name, theta, seed):
+    """The row of one term, in a list: the gradient must be linear in its weight, with the gradient of the mean term as its slope."""
 
     def forward(theta):
-        model.theta[...] = theta
-        (_, terms), cache = model.loss_forward(batch, noise)
+        (_, terms), cache = loss.run(theta)
         return np.mean(terms[name], dtype=float), cache
 
     def backward(dterm, cache):
-        one, three = (np.array(model.loss_backward(dterm, cache, {name: weight})) for weight in (1.0, 3.0))
-        return (three - one) / 2
+        _, low, high = (loss.gradient(dterm, cache, {name: weight}) for weight in WEIGHTS)
+        return (high - low) / (WEIGHTS[2] - WEIGHTS[1])
 
-    try:
-        _, cache = forward(theta)
-        backward(1.0, cache)
-    except (ValueError, TypeError):  # this term has no weight, and the model says so
+    (row,) = judge_pair(Pair(forward, backward, ["theta"], [0], seed), [theta], few=1)
+    _, cache = loss.run(theta)
+    none, low, _ = (loss.gradient(1.0, cache, {name: weight}) for weight in WEIGHTS)
+    slope, own = backward(1.0, cache), loss.gradient(1.0, cache) - none  # own: the slope times the weight that the term has by itself
+    bent = norm(none + WEIGHTS[1] * slope - low) > 1e-9 * (norm(low) + norm(slope))
+    other = norm(own - slope * inner(own, slope) / max(inner(slope, slope), 1e-300)) > 1e-9 * (norm(own) + norm(none))
+    if row.reason == STILL and not (bent or other):  # a term that no parameter moves
         return []
-    pair = Pair(forward, backward, ["theta"], [0], seed)
-    (row,) = judge_pair(pair, [theta], few=1)
-    model.theta[...] = theta
-    if row.reason == STILL:  # a term that no parameter moves
-        return []
-    if row.verdict == WRONG:
-        row = row._replace(reason=f"the weight of {name} does not reach the gradient as schedules need it: merge weights by self.weigh(weights, ...)")
+    if row.verdict == WRONG or bent or other:
+        row = row._replace(verdict=WRONG, reason=f"weights={{{name!r}: w}} must weigh this term by w, 0 too, and change no other: merge by self.weigh")
     return [row._replace(name=f"weight of {name}")]

@@ -83,7 +83,7 @@ class Report:
             lines.append(f"random directions and single entries of large inputs: {'; '.join(sampled)}")
         left_out, unseen = sum(row.left_out for row in self.rows), sum(row.unseen for row in self.rows)
         if left_out:
-            lines.append(f"left out: {left_out} on a kink (ReLU), where backward lies between the slopes of the two sides")
+            lines.append(f"left out: {left_out} on a kink, as of a ReLU, where backward lies between the slopes of the two sides")
         if unseen:
             lines.append(f"passed over: {unseen} too small to be seen beside the other entries")
         lines += self.notes

@@ -3,9 +3,9 @@
 import numpy as np
 
 from ..support.validation import check_int
-from .differences import as_tuple, norm
+from .differences import EPS, as_tuple, norm
 
-SCALES = 1e3, 1e-4  # of a second upstream gradient, beside the first: what clips or drops dout shows at one of them
+SCALES = 1e6, 1e-9  # of a second upstream gradient, beside the first: what clips or drops dout shows at one of them
 
 
 class Pair:
@@ -39,11 +39,31 @@ class Pair:
         _refuse_changed("backward", ["dout"] * len(kept), douts, kept)
         return _match(grads, self.names, inputs, self.wrt)
 
+    def slack(self, inputs):
+        """How far backward's own rounding may move its gradients, {index: array}: inputs and dout moved by a rounding or two, and moved back."""
+        first, found = self.gradients(inputs), {}
+        for _ in range(3):
+            moved = [a * (1 + EPS * self.rng.integers(-2, 3, a.shape)) if a.dtype.kind == "f" else a for a in inputs]
+            douts = tuple(d * (1 + EPS * self.rng.integers(-2, 3, d.shape)) for d in self.douts)
+            for i, grad in self._backward(moved, douts).items():
+                found[i] = np.maximum(found.get(i, 0.0), np.abs(grad - first[i]))
+        least = 1e-10 * max(norm(d) for d in self.douts)
+        return {i: np.where(far <= max(1e-3 * np.abs(first[i]).max(), least), far, 0.0) for i, far in found.items()}  # no jump, as at a tie
+
     def refuse_noise(self, inputs):
-        """ValueError if two backward passes differ."""
+        """ValueError if two backward passes differ, each after a forward of its own, or both on one cache."""
         first, second = self.gradients(inputs), self.gradients(inputs)
         if any(not np.array_equal(first[i], second[i]) for i in first):
             raise ValueError("backward is not deterministic: two calls differ. It must use the noise of forward, kept in the cache")
+        _, cache = self.forward(*[a.copy() for a in inputs])
+        again = self._matched(cache, inputs)
+        kept, other = {i: grad.copy() for i, grad in again.items()}, self._matched(cache, inputs)
+        if any(not np.array_equal(kept[i], other[i]) for i in kept):
+            raise ValueError("backward changes its cache: a second call on the same cache differs. Write to a new array instead")
+
+    def _matched(self, cache, inputs):
+        douts = tuple(d.copy() for d in self.douts)
+        return _match(self.backward(douts if self.several else douts[0], cache), self.names, inputs, self.wrt)
 
     def faults(self, inputs, sizes):
         """{index of input: what is wrong with its gradient whatever the differences say}: not linear in dout, or not in double precision.
@@ -69,7 +89,7 @@ class Pair:
 
 
 NOT_LINEAR = (
-    "backward is not linear in dout: the gradients of two upstream gradients must add up (is dout clipped, left out, or rounded to float32?)"
+    "backward is not linear in dout: the gradients of two upstream gradients must add up (is dout clipped, left out, rounded to float32, or an inner iteration stopped early?)"
 )
 
 
@@ -173,8 +193,8 @@ def _refuse_output(first, second):
         raise ValueError("forward returned NaN or infinity: check at inputs where it is finite")
     if not np.array_equal(first, second):
         raise ValueError(
-            "forward is not deterministic: two calls with the same inputs differ. "
-            "Draw the noise outside and pass it in as an argument (eps)"
+            "forward is not deterministic: two calls with the same inputs differ. Draw the noise outside and pass it in as an argument "
+            "(eps; in a Model by draw_noise), and keep nothing between calls"
         )
 
 

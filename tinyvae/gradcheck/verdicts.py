@@ -2,13 +2,15 @@
 
 import numpy as np
 
-from .differences import Along, climb, judge, ladder_steps, norm
+from .differences import EXACT, Along, climb, judge, ladder_steps, norm
 from .report import CANNOT, OK, WRONG, Row
 
 COORDINATES = 3000  # up to this many numbers each is checked by itself, above it directions and a sample are
-DIRECTIONS, GROUPS = 4, 8  # of large inputs: along all entries, and along those of like gradients
+DIRECTIONS, GROUPS = 4, 4  # of large inputs: along all entries, and along those of like gradients, and of like size
 SAMPLE = 50  # single entries of large inputs
+ENOUGH = 10  # wrong entries of an input
 SEEN = 1e-3  # how well, relatively, a slope must be known to count as seen
+ROUNDING = 1e-14  # relative to the largest entry of its input and to dout: below it a difference is rounding, whoever is right
 BESIDE = 1e-7  # ... unless it is so small beside the other entries of its input
 
 
@@ -17,40 +19,52 @@ def compare(pair, inputs, upstream, wrt, few=None):
 
     `few`: check a sample of so many single entries, beside random directions; without it every entry, if they are at most `COORDINATES`.
     """
-    grads, rng, rows = pair.gradients(inputs), pair.rng, {}
+    grads, slack, rows = pair.gradients(inputs), pair.slack(inputs), {}
     for i in wrt:
-        row = _row(pair.forward, pair.names[i], inputs, i, grads[i], upstream, rng, few)
+        row = _row(pair, inputs, i, grads[i], slack[i], upstream, few)
         flat = row.verdict == OK and norm(grads[i]) <= 1e-6 * row.scale  # no slope here, though there may be one close by
         rows[i] = _second_look(pair, row, inputs, i, upstream, few) if flat else row
     return rows
 
 
-def _row(forward, name, inputs, i, grad, upstream, rng, few):
+def _row(pair, inputs, i, grad, slack, upstream, few):
     """The verdict on one input."""
-    g = Along(forward, inputs, i, upstream)
-    tried = list(_directions(g.x, grad, rng, few))
-    slopes = [judge(g, grad, *one) for one in tried]
-    row = Row(name, g.x.shape, **_verdict(slopes), checked=_count(slopes, g.x.size))
-    compared = [k for k, slope in enumerate(slopes) if slope.verdict in ("ok", "WRONG", "still")]  # the others have no number
-    if not compared:
+    g, slopes, worst, wrong = Along(pair.forward, inputs, i, upstream), [], None, 0
+    dout = np.abs(upstream).max()
+    for v, label, scale, finest in _directions(g.x, grad, pair.rng, few):
+        slope = judge(g, grad, slack, v, label, scale, finest)
+        slopes.append(slope)
+        bad = slope.verdict == "WRONG" and not _is_rounding(slope, np.abs(grad).max(), dout)
+        rank = bad, abs(slope.analytic - slope.numeric)
+        if slope.verdict in ("ok", "WRONG", "still") and (worst is None or rank > worst[0]):  # the others have no number
+            worst = rank, slope, v, ladder_steps(scale, finest)
+        wrong += bad
+        if wrong == ENOUGH:  # a ladder for each entry of a wrong gradient would take long and say nothing more
+            break
+    row = Row(pair.names[i], g.x.shape, **_verdict(slopes, dout), checked=_count(slopes, g.x.size))
+    if worst is None:
         return row
-    error, resolution, size = _errors([slopes[k] for k in compared])
-    wrong = [k for k in compared if slopes[k].verdict == "WRONG"]
-    worst = max(wrong or compared, key=lambda k: abs(slopes[k].analytic - slopes[k].numeric))
-    slope, (v, _, scale, finest) = slopes[worst], tried[worst]
-    ladder = climb(g, grad, v, ladder_steps(scale, finest))
+    _, slope, v, steps = worst
+    error, resolution, size = _errors([s for s in slopes if s.verdict in ("ok", "WRONG", "still")])
+    ladder = climb(g, grad, v, steps)
     return row._replace(
         error=error, resolution=resolution, scale=size, entry=slope.label, analytic=slope.analytic, numeric=slope.numeric,
         steps=ladder.h, errors=np.abs(ladder.remainder), step=slope.step,
     )  # fmt: skip
 
 
+def _is_rounding(slope, largest, dout):
+    """Whether what backward and the differences disagree about is rounding, whoever is right: beside the largest entry, and dout."""
+    return abs(slope.analytic - slope.numeric) <= ROUNDING * min(largest, dout)
+
+
 def _directions(x, grad, rng, few):
     """(v, label, longest step, smallest number moved) of all that is tried: each entry, or directions and a sample of entries."""
     every = x.size <= COORDINATES if few is None else x.size <= few
-    entries = range(x.size) if every else np.sort(rng.choice(x.size, SAMPLE if few is None else few, replace=False))
-    for n, block in enumerate([] if every else _blocks(grad, rng)):
-        yield block, f"direction {n}", 1.0, 1.0
+    sample = SAMPLE if few is None else few
+    entries = range(x.size) if every else {*rng.choice(x.size, sample, replace=False), *np.argsort(np.abs(grad), axis=None)[-sample // 5 :]}
+    for n, v in enumerate([] if every else _blocks(x, grad, rng)):
+        yield v, f"direction {n}", 1.0, 1.0
     for flat in entries:
         index, v = np.unravel_index(flat, x.shape), np.zeros(x.shape)
         v[index] = 1
@@ -58,16 +72,22 @@ def _directions(x, grad, rng, few):
         yield v, str(list(map(int, index))), max(1.0, size), size
 
 
-def _blocks(grad, rng):
-    """Random directions: some of all entries, half along the gradient, so that the slope stands out of the rounding, and one for each
-    group of entries whose gradients are of like size, so that none hides behind larger ones."""
+def _blocks(x, grad, rng):
+    """Random directions, in which every number moves as far as it is large: some of all entries, half along the gradient, so that the
+    slope stands out of the rounding, and one for each group of entries of like gradients, or of like size, so that none hides."""
+    size = np.where(x == 0, 1.0, np.abs(x))
     for _ in range(DIRECTIONS):
-        v = rng.standard_normal(grad.shape)
-        yield v / norm(v) + grad / max(norm(grad), np.finfo(float).tiny)
-    for group in np.array_split(np.argsort(np.abs(grad), axis=None), min(GROUPS, grad.size)):
-        v = np.zeros(grad.size)
-        v[group] = rng.standard_normal(len(group))
-        yield v.reshape(grad.shape) / max(norm(v), np.finfo(float).tiny)
+        yield size * (_unit(rng.standard_normal(x.shape)) + _unit(grad * size))
+    for key in (grad, x):
+        for group in np.array_split(np.argsort(np.abs(key), axis=None), min(GROUPS, x.size)):
+            v = np.zeros(x.size)
+            v[group] = rng.standard_normal(len(group))
+            yield size * _unit(v.reshape(x.shape))
+
+
+def _unit(v):
+    length = norm(v)
+    return v / length if length > 0 else v
 
 
 def _count(slopes, size):
@@ -80,34 +100,47 @@ def _errors(slopes):
     """The norm-wise relative error of backward, that of the differences themselves, and the slope that both are relative to."""
     analytic, numeric, error, nearby = (np.array([getattr(s, name) for s in slopes]) for name in ("analytic", "numeric", "error", "nearby"))
     scale = max(norm(analytic), norm(numeric), nearby.max(), np.finfo(float).tiny)
-    return norm(analytic - numeric) / scale, norm(error) / scale, scale
+    return norm(analytic - numeric) / scale, max(norm(error) / scale, EXACT), scale
 
 
 # ---- verdicts -------------------------------------------------------------------------------------
 
 KINKS = "every entry lies on a kink, where any slope between those of the two sides is right: move the inputs off it"
 UNSETTLED = "the differences do not settle as the step shrinks (a jump, an infinite slope, or noise of its own): check at other inputs"
+BORDER = "forward is not defined at any step beside these inputs: move them off the border of its domain"
 DIM = "the gradient is below what differences can see beside the rounding of forward's values: scale the inputs, or take away what is large"
-STILL = "neither forward nor backward moves with it here (is what lies above it zero?): check at other inputs, or leave it out by wrt="
+STILL = "neither forward nor backward moves with it here (is it used? is what lies above it zero?): check elsewhere, or leave it out by wrt="
 
 
-def _verdict(slopes):
-    """What the slopes of one input say of it, as keywords for a Row."""
-    ok = [slope for slope in slopes if slope.verdict == "ok"]
-    largest = max((max(abs(slope.numeric), slope.nearby) for slope in ok), default=0.0)
-    dim = [slope for slope in ok if slope.error > SEEN * max(abs(slope.numeric), 0.01 * slope.nearby)]
-    hidden = [slope for slope in dim if slope.error > BESIDE * largest]  # not even beside the other entries
-    kinks = sum(slope.verdict == "kink" for slope in slopes)
-    counts = {"left_out": kinks, "unseen": len(dim) - len(hidden)}
-    if any(slope.verdict == "WRONG" for slope in slopes):
+def _verdict(slopes, dout):
+    """What the slopes of one input say of it, as keywords for a Row; `dout`: the largest upstream gradient."""
+    slopes, found = [_beside(slope, slopes, dout) for slope in slopes], {}
+    for slope in slopes:
+        found[slope.verdict] = found.get(slope.verdict, 0) + 1
+    counts = {"left_out": found.get("kink", 0), "unseen": found.get("unseen", 0)}
+    if "WRONG" in found:
         return counts | {"verdict": WRONG}
     reasons = (
-        (kinks == len(slopes), KINKS),
-        (any(slope.verdict == "unsettled" for slope in slopes), UNSETTLED),
-        (hidden, DIM),
-    )
-    reason = next((reason for found, reason in reasons if found), "")
+        (counts["left_out"] == len(slopes) or (counts["left_out"] and not found.get("ok")), KINKS), (found.get("undefined"), BORDER), (found.get("unsettled"), UNSETTLED), (found.get("dim"), DIM)
+    )  # fmt: skip
+    reason = next((reason for so, reason in reasons if so), "")
     return counts | {"verdict": CANNOT if reason else OK, "reason": reason}
+
+
+def _beside(slope, slopes, dout):
+    """The slope with the verdict that it has beside the others of its kind: "unseen" if it is too small to matter, "dim" if it is too small
+    to be seen though it might."""
+    if slope.verdict not in ("ok", "WRONG", "unsettled"):
+        return slope
+    kind = [s for s in slopes if s.verdict == "ok" and s.label.startswith("d") == slope.label.startswith("d")]
+    largest = max((max(abs(s.numeric), s.nearby) for s in (*kind, slope) if s.verdict != "unsettled"), default=0.0)
+    if slope.verdict == "WRONG":
+        return slope._replace(verdict="unseen") if _is_rounding(slope, largest, dout) else slope
+    if slope.verdict == "unsettled":
+        return slope._replace(verdict="unseen") if max(abs(slope.analytic), abs(slope.numeric)) <= 1e-3 * BESIDE * largest else slope
+    if slope.error <= SEEN * max(abs(slope.numeric), 0.01 * slope.nearby):
+        return slope
+    return slope._replace(verdict="unseen" if slope.error <= BESIDE * largest else "dim")
 
 
 def _second_look(pair, row, inputs, i, upstream, few):
@@ -117,7 +150,7 @@ def _second_look(pair, row, inputs, i, upstream, few):
     if Along(pair.forward, moved, i, upstream).base is None:
         return row._replace(verdict=CANNOT, reason=STILL)
     grad = pair.gradients(moved)[i]
-    again = _row(pair.forward, row.name, moved, i, grad, upstream, pair.rng, few)
+    again = _row(pair, moved, i, grad, pair.slack(moved)[i], upstream, few)
     if again.verdict == OK:
         return row if np.any(grad) else row._replace(verdict=CANNOT, reason=STILL)
     return again._replace(reason=again.reason or "the gradient is zero at these inputs, and wrong a small step away from them")

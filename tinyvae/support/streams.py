@@ -3,7 +3,7 @@
 import numpy as np
 
 # What a model draws for. NumPy ignores zeros at the end of a seed: the first epoch's stream, [seed, 0, 0], is default_rng(seed),
-# and so nothing else may draw from default_rng(seed).
+# and so nothing else that a model draws by its own seed may come from default_rng(seed).
 TRAINING, VALIDATION, WEIGHTS, EVALUATION, SAMPLING, LOCAL = range(6)
 
 

@@ -77,7 +77,7 @@ def fit(
     progress : bool
         Show a progress bar.
     on_epoch : callable, optional
-        Called as on_epoch(model, history) after every epoch.
+        Called as on_epoch(model, history) after every epoch. A Ctrl-C in it ends training, even if it is caught there.
     checkpoint : path, optional
         A file that is written before the first epoch and after each: all that is needed to go on bit for bit. An optimizer or
         schedule that has a state keeps it there by `state_dict` and `load_state_dict`.

@@ -27,7 +27,7 @@ from ..optim import Adam
 from ..params import count, views
 from ..posteriors import POSTERIORS
 from ..support.machine import blas_threads
-from ..support.streams import LOCAL, stream
+from ..support.streams import EVALUATION, LOCAL, generator, stream
 from ..support.validation import check_choice, check_int
 
 # ---- fitting one q per datum ---------------------------------------------------------------------
@@ -115,13 +115,13 @@ class LocalPosterior:
         self.step += 1  # a stream of its own for every step
         return stream(self.seed, LOCAL, self.step).standard_normal((n_samples, *self.shapes["mu"]))
 
-    def elbo(self, n_samples=1000, rng=0):
+    def elbo(self, n_samples=1000, rng=None):
         """The ELBO of every datum, of shape (N,), in nats, by n_samples draws."""
         return self.elbo_samples(n_samples, rng).mean(0)
 
-    def elbo_samples(self, n_samples, rng=0):
-        """log p(x|z) - KL for every draw of z, of shape (n_samples, N)."""
-        rng, q, params, parts = np.random.default_rng(rng), tuple(self.params.values()), self.vae.params, self.parts
+    def elbo_samples(self, n_samples, rng=None):
+        """log p(x|z) - KL for every draw of z, of shape (n_samples, N); drawn by the seed unless `rng` is given."""
+        rng, q, params, parts = generator(rng, self.seed, EVALUATION), tuple(self.params.values()), self.vae.params, self.parts
         samples = []
         with blas_threads(self.vae, len(self.x)):
             for _ in range(check_int("n_samples", n_samples, 1)):
@@ -163,8 +163,8 @@ def gap_report(vae, X, *, family="diagonal", steps=500, n_samples=2000, seed=0):
     GapReport; both gaps are non-negative but for the sampling error
     """
     n_samples = check_int("n_samples", n_samples, 2)  # one has no standard error
-    amortised = LocalPosterior(vae, X, vae.posterior, start="encoder").elbo_samples(n_samples, rng=seed)
-    best = LocalPosterior(vae, X, family, start="encoder", seed=seed).fit(steps).elbo_samples(n_samples, rng=seed)
+    amortised = LocalPosterior(vae, X, vae.posterior, start="encoder").elbo_samples(n_samples, stream(seed, EVALUATION))
+    best = LocalPosterior(vae, X, family, start="encoder", seed=seed).fit(steps).elbo_samples(n_samples, stream(seed, EVALUATION))
     best[:, best.mean(0) < amortised.mean(0)] = amortised[:, best.mean(0) < amortised.mean(0)]
     log_px, variance = _log_px(vae, X, n_samples, seed)
     error = standard_error(np.stack([best, best - amortised], axis=-1))  # of each datum's ELBO, of each difference
@@ -177,7 +177,7 @@ def _log_px(vae, X, n_samples, seed):
     if vae.n_latent <= 2:
         with contextlib.suppress(ValueError):  # a posterior that no grid resolves
             return GridPosterior(vae).log_evidence(X), 0.0
-    log_px, ess = log_likelihood(vae, X, n_samples, seed, return_ess=True)
+    log_px, ess = log_likelihood(vae, X, n_samples, stream(seed, EVALUATION), return_ess=True)
     return log_px, 1 / ess - 1 / n_samples
 
 
