@@ -307,8 +307,10 @@ assert abs(losses.mean() - slide_loss) < 4 * standard_error
 show(elbo_terms_backward)
 
 # %% [markdown]
-# Is it right as a whole? `check_model` moves parameters of the full model and compares the change of the loss with the gradient. Below: a small
-# model, each parameter by itself, and the model that will be trained on the digits, along random directions.
+# Is it right as a whole? `check_model` moves parameters of the full model and compares the change of the loss with the gradient; how exact this
+# comparison can be it finds out for every entry (07), so no tolerance is set. Below: a small model, each parameter by itself, and the model that
+# will be trained on the digits, along random directions and at a few entries. The last rows, "weight of ...", ask whether the gradient follows the
+# weight that a schedule may give to a term.
 #
 # **Predict first:** let the encoder hear of the reconstruction only, and not of the KL. Which rows of the table turn wrong?
 
@@ -320,7 +322,7 @@ report = check_model(small, x_small)
 print(report, "\n")
 big = check_model(VAE(64, 2), X_train[:8])
 print(f"VAE(64, 2), {VAE(64, 2).theta.size} parameters: largest relative error {big.error:.1e}")
-assert report.ok and big.ok and max(report.error, big.error) < 1e-7
+assert report.ok and big.ok
 
 
 class NoKLGradient(VAE):
