@@ -216,8 +216,8 @@ Sigma = x.T @ x / len(x)
 cross = s * np.sqrt(D) * np.concatenate([np.eye(D), -np.eye(D)])
 clean, noise = np.repeat(x, 2 * D, axis=0), np.tile(cross, (len(x), 1))  # every datum with every point
 model, adam = AutoEncoder(D, 4 * D), Adam(0.02)
-for i in range(1500):
-    adam.lr = 0.02 * (1 - i / 1500)
+for i in range(1000):
+    adam.lr = 0.02 * (1 - i / 1000)
     _, gradient = model.loss_and_grad(clean, noise)
     adam.step(model.theta, gradient)
 wiener = Sigma @ np.linalg.inv(Sigma + s**2 * np.eye(D))
