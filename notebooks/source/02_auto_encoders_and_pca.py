@@ -89,7 +89,7 @@ show(squared_error_forward, squared_error_backward)
 # %%
 report = check(squared_error_forward, squared_error_backward, rng.standard_normal((5, 4)), rng.standard_normal((5, 4)), wrt="x_hat")
 print(report)
-assert report.error < 1e-8
+assert report.ok
 
 # %% [markdown]
 # **What has squared error to do with lost information?** The information that h keeps is $I(x;h)=H(x)-H(x\mid h)$. The true conditional
@@ -178,7 +178,7 @@ pairs = [
 for forward, backward, inputs in pairs:
     report = check(forward, backward, *inputs)
     print(f"{forward.__name__:<17} largest relative error {report.error:.1e}")
-    assert report.error < 1e-8
+    assert report.ok
 
 # %% [markdown]
 # Now the two networks together. Encoder, decoder and error make one scalar loss; its gradient by *all* weights is compared with central differences.
@@ -194,7 +194,7 @@ small, x_small = AutoEncoder(6, 2, hidden=(5, 4)), rng.standard_normal((7, 6))
 small.theta += 0.1 * rng.standard_normal(small.theta.size)
 report = check_model(small, x_small)
 print(f"auto-encoder 6-5-4-2-4-5-6, {small.theta.size} weights: relative error of the gradient {report.error:.1e}")
-assert report.error < 1e-8
+assert report.ok
 
 # %% [markdown]
 # ## 3. The bottleneck, and how too much capacity copies
@@ -343,7 +343,7 @@ assert worst < pca.eigenvalues_[:2].sum()
 # %%
 few = X[:300]
 pca_few, trained = PCA(2).fit(few), AutoEncoder(64, 2)
-trained.fit(few, epochs=3000, batch_size=len(few), optimizer=Adam(0.03), decay=True, progress=False)
+trained.fit(few, epochs=3000, batch_size=len(few), optimizer=Adam(0.1), decay=True, progress=False)
 excess = trained.reconstruction_error(few) / pca_few.reconstruction_error_ - 1
 PX = pca_few.inverse_transform(pca_few.transform(few))
 UVX = trained.decode(trained.encode(few))
@@ -353,7 +353,7 @@ print(f"loss: auto-encoder {trained.reconstruction_error(few):.8f}, trailing eig
 print(f"largest |UVX - PX|:   {np.abs(UVX - PX).max():.1e}   (the same outputs)")
 print(f"largest |UV - P|:     {np.abs(UV - P_few).max():.1e}   (not the same matrix)")
 print(f"largest |h - scores|: {np.abs(trained.encode(few) - pca_few.transform(few)).max():.1e}   (not the same code)")
-assert 0 <= excess < 1e-8
+assert -1e-12 < excess < 1e-8  # at the minimum rounding decides the sign
 assert np.abs(UVX - PX).max() < 1e-3
 assert np.abs(UV - P_few).max() > 0.1
 
@@ -596,8 +596,15 @@ planes = {"PCA": (pca2.transform(X_train), pca2.transform(X_test)), "deep": (dee
 rates = {name: neighbour_error(*plane) for name, plane in planes.items()}
 pixels = float((y_train[number_of_nearest(X_test)] != y_test).mean())
 print(f"1-nearest-neighbour error: PCA plane {rates['PCA']:.3f}, deep plane {rates['deep']:.3f}, all 64 pixels {pixels:.3f}")
-assert rates["deep"] < 0.7 * rates["PCA"]
-assert pixels < rates["deep"]
+three = [rates["deep"]]
+for seed in (1, 2):
+    other = AutoEncoder(64, 2, hidden=(64, 32), seed=seed)
+    other.fit(X_train, epochs=80, optimizer=Adam(0.006), decay=True, progress=False)
+    three.append(neighbour_error(other.encode(X_train), other.encode(X_test)))
+standard_error = np.std(three, ddof=1) / np.sqrt(3)
+print(f"deep plane, three seeds: {np.round(three, 3)}, mean {np.mean(three):.3f} ± {standard_error:.3f} (standard error)")
+assert np.mean(three) + 4 * standard_error < rates["PCA"]
+assert pixels < min(three)
 
 fig, axes = plt.subplots(1, 2, figsize=(12, 5.5))
 for ax, (name, (_, plane)) in zip(axes, planes.items()):
@@ -607,6 +614,9 @@ for ax, (name, (_, plane)) in zip(axes, planes.items()):
 plt.show()
 
 # %% [markdown]
+# The curved plane is the better one, though how much better depends on the seed: it changes by several digits in a hundred from one training to
+# the next.
+#
 # ## 11. An auto-encoder defines no distribution
 #
 # *Items: D2-22.*

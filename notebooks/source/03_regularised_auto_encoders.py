@@ -205,7 +205,8 @@ plt.show()
 #
 # To check the trained weights to many digits, random noise is too rough. In its place stand the 2D points $\pm s\sqrt D\,e_i$ around each datum:
 # their
-# covariance is exactly $s^2I$, and a linear network sees nothing else of the noise.
+# covariance is exactly $s^2I$, and a linear network sees nothing else of the noise. D codes would do for R; the network has 4D, because with few
+# codes some starting weights lead past a saddle (02, section 6), and training lingers there.
 
 # %%
 D, s = 4, 0.6
@@ -214,9 +215,9 @@ x -= x.mean(0)
 Sigma = x.T @ x / len(x)
 cross = s * np.sqrt(D) * np.concatenate([np.eye(D), -np.eye(D)])
 clean, noise = np.repeat(x, 2 * D, axis=0), np.tile(cross, (len(x), 1))  # every datum with every point
-model, adam = AutoEncoder(D, D), Adam(0.02)
-for i in range(3000):
-    adam.lr = 0.02 * (1 - i / 3000)
+model, adam = AutoEncoder(D, 4 * D), Adam(0.02)
+for i in range(1000):
+    adam.lr = 0.02 * (1 - i / 1000)
     _, gradient = model.loss_and_grad(clean, noise)
     adam.step(model.theta, gradient)
 wiener = Sigma @ np.linalg.inv(Sigma + s**2 * np.eye(D))
@@ -225,7 +226,7 @@ tweedie = np.eye(D) - s**2 * np.linalg.inv(Sigma + s**2 * np.eye(D))
 print(f"largest |Wiener - Tweedie|:         {np.abs(wiener - tweedie).max():.1e}")
 print(f"largest |trained weights - Wiener|: {np.abs(learned - wiener).max():.1e}")
 assert np.abs(wiener - tweedie).max() < 1e-14
-assert np.abs(learned - wiener).max() < 1e-5
+assert np.abs(learned - wiener).max() < 1e-10
 
 # %% [markdown]
 # On the digits: the linear network of section 1 against the Wiener filter of the training set, the exact mixture formula, and a network with a
@@ -384,7 +385,7 @@ for forward, backward, h in (
 ):
     report = check(forward, backward, h)
     print(f"{forward.__name__:<17} largest relative error {report.error:.1e}")
-    assert report.error < 1e-8
+    assert report.ok
 
 a, w, fine = 1.3, 0.5, np.linspace(-3, 3, 600001)
 numeric = [fine[(0.5 * (fine - t) ** 2 + w * np.abs(fine)).argmin()] for t in (a, 0.3)]
@@ -490,8 +491,8 @@ mistaken = OnlyThroughH(5, 3, code="sigmoid", penalty="contractive", weight=0.7)
 mistaken.theta[...] = model.theta
 right, wrong = check_model(model, rows), check_model(mistaken, rows)
 print(f"whole gradient: relative error {right.error:.1e}; without the direct path {wrong.error:.1e}")
-assert check(contractive_forward, contractive_backward, rng.uniform(0.1, 0.9, (3, 4)), rng.standard_normal((5, 4))).error < 1e-8
-assert right.error < 1e-8 and wrong.error > 1e-3
+assert check(contractive_forward, contractive_backward, rng.uniform(0.1, 0.9, (3, 4)), rng.standard_normal((5, 4))).ok
+assert right.ok and not wrong.ok
 
 # %% [markdown]
 # **Contraction relative to what?** The encoder can also shrink *all* codes and let the decoder enlarge them: the same way out as for L1. So we
@@ -530,8 +531,8 @@ assert (relative[0] / relative[-1]) ** 4 < J2[0] / J2[-1]  # the spread takes th
 
 # %%
 undercomplete, contractive = AutoEncoder(64, 10), AutoEncoder(64, 40, code="sigmoid", penalty="contractive", weight=0.3)
-for model in (undercomplete, contractive):
-    model.fit(X_train, epochs=80, optimizer=Adam(0.006), decay=True, progress=False)
+for model, lr in ((undercomplete, 0.02), (contractive, 0.006)):  # the bottleneck needs longer steps to reach PCA
+    model.fit(X_train, epochs=80, optimizer=Adam(lr), decay=True, progress=False)
 family = {
     "plain, K = 40": unpenalised, "undercomplete, K = 10": undercomplete, "denoising, K = 100": denoising,
     "sparse, K = 40": sparse_code, "contractive, K = 40": contractive,
@@ -547,7 +548,7 @@ assert names[values[:, 0].argmin()] == "plain, K = 40"
 assert names[values[:, 1].argmin()] == "denoising, K = 100"
 pca_error = mean_error((pca := PCA(10).fit(X_train)).inverse_transform(pca.transform(X_test)), X_test)
 print(f"PCA, K = 10, clean: {pca_error:.3f}")
-assert 0.98 < sheet["undercomplete, K = 10"][0] / pca_error < 1.03
+assert 0.99 < sheet["undercomplete, K = 10"][0] / pca_error < 1.01
 
 # %% [markdown]
 # D1's last wish, "create examples from unseen codes", is met by none. Nothing in these losses says which codes occur, so a code drawn from

@@ -480,7 +480,8 @@ assert np.abs(np.array(mass) - 1).max() < 1e-8 and np.abs(alone - mu).max() < 1e
 
 # %% [markdown]
 # **Predict first: 20 steps of fitting q before each decoder step, against one joint step of encoder and decoder. Which is lower after 60 epochs,
-# and which is lower after the same number of passes through the decoder?**
+# and which is lower after the same number of passes through the decoder?** (An epoch's −ELBO is that of one draw for each datum: it scatters. So the
+# last ten epochs are averaged, and both are run from three starts.)
 
 # %%
 X_200, epochs, fits = X_train[:200], 60, 20
@@ -491,10 +492,20 @@ one = joint.fit(X_200, epochs=epochs * (fits + 1), optimizer=Adam(0.003), batch_
 seconds = np.median(two["seconds"]), np.median(one["seconds"])
 passes = epochs * (fits + 1)
 print(f"median cost of an epoch: two-step {1000 * seconds[0]:.1f} ms, amortised {1000 * seconds[1]:.2f} ms, ratio {seconds[0] / seconds[1]:.0f}")
-print(f"after {epochs} epochs:   two-step {two['neg_elbo'][-1]:.2f}, amortised {one['neg_elbo'][epochs - 1]:.2f} nats")
-print(f"after {passes} passes: two-step {two['neg_elbo'][-1]:.2f}, amortised {one['neg_elbo'][-1]:.2f} nats")
+lasts = [[np.mean(h["neg_elbo"][epochs - 10 : epochs]) for h in (two, one)]]
+for seed in (1, 2):
+    other = VAE(64, 2, hidden=(64,), seed=seed)
+    runs = two_step_learning(other, X_200, epochs=epochs, steps=fits, seed=seed)[1], other.fit(
+        X_200, epochs=epochs, optimizer=Adam(0.003), batch_size=200, progress=False
+    )
+    lasts.append([np.mean(h["neg_elbo"][-10:]) for h in runs])
+ahead = np.diff(lasts)[:, 0]
+standard_error = ahead.std(ddof=1) / np.sqrt(3)
+print("epochs 51 to 60, from three starts: " + "; ".join(f"two-step {a:.2f}, amortised {b:.2f}" for a, b in lasts))
+print(f"    two-step is ahead by {ahead.mean():.2f} ± {standard_error:.2f} nats (standard error)")
+print(f"after {passes} passes: two-step {lasts[0][0]:.2f}, amortised {np.mean(one['neg_elbo'][-10:]):.2f} nats")
 assert seconds[0] > 3 * seconds[1]
-assert two["neg_elbo"][-1] < one["neg_elbo"][epochs - 1] and one["neg_elbo"][-1] < two["neg_elbo"][-1] - 1
+assert ahead.mean() > 2 * standard_error and np.mean(one["neg_elbo"][-10:]) < lasts[0][0] - 1
 n_encoder = sum(array.size for name, array in start.params.items() if name.startswith("encoder"))
 print(f"numbers that hold q: free 2 K N = {q_two.theta.size} here, {2 * 2 * 60000} for 60,000 data; encoder {n_encoder} for any N")
 assert q_two.theta.size == 2 * 2 * 200
@@ -508,7 +519,8 @@ ax.legend()
 plt.show()
 
 # %% [markdown]
-# Per epoch two-step learning is ahead: its decoder learns from better q. Per unit of work the inference network wins.
+# Per epoch two-step learning is ahead, by a few tenths of a nat: its decoder learns from better q. Per unit of work the inference network wins,
+# by nats.
 # The learning rates are not tuned for either; the cost of an epoch does not depend on them.
 #
 # **Predict first: a new digit arrives. How many times longer does a fit of 300 steps take than one pass through the encoder?**
@@ -583,12 +595,15 @@ error = np.sqrt((gaps.error[:, 1] ** 2 + full.error[:, 1] ** 2).sum()) / 24  # t
 print(f"a full covariance lowers the approximation gap by {smaller:.3f} +- {error:.3f} nats and leaves {full.approximation.mean():.3f}")
 assert 2 * error < smaller < means[0]
 assert seen.amortisation.mean() > 4 * np.sqrt((seen.error[:, 1] ** 2).sum()) / 24
+of_images = [f"{report.amortisation.mean():.3f} +- {report.amortisation.std(ddof=1) / 24**0.5:.3f}" for report in (seen, gaps)]
+print(f"amortisation gap with the error of taking 24 images: training {of_images[0]}, held-out {of_images[1]} nats")
 total = gaps.approximation + gaps.amortisation, full.approximation + full.amortisation
 print(f"the total, which belongs to the encoder's q: {total[0].mean():.6f} and {total[1].mean():.6f} nats")
 assert np.abs(total[0] - total[1]).max() < 1e-9
 
 # %% [markdown]
-# On its training digits the encoder loses less, but it still loses: one network cannot serve every datum equally well.
+# On its training digits the encoder loses, too: one network cannot serve every datum equally well. Whether it loses less there, 24 digits cannot
+# say: from image to image the gap varies far more than by sampling.
 # The total is the encoder's and does not change with the family to which it is compared: a full covariance moves the line between the two parts.
 #
 # The figure shows the digit for which the encoder loses most: the exact posterior on a grid, the encoder's q, and the best diagonal q.

@@ -307,8 +307,10 @@ assert abs(losses.mean() - slide_loss) < 4 * standard_error
 show(elbo_terms_backward)
 
 # %% [markdown]
-# Is it right as a whole? `check_model` moves parameters of the full model and compares the change of the loss with the gradient. Below: a small
-# model, each parameter by itself, and the model that will be trained on the digits, along random directions.
+# Is it right as a whole? `check_model` moves parameters of the full model and compares the change of the loss with the gradient; how exact this
+# comparison can be it finds out for every entry (07), so no tolerance is set. Below: a small model, each parameter by itself, and the model that
+# will be trained on the digits, along random directions and at a few entries. The last rows, "weight of ...", ask whether the gradient follows the
+# weight that a schedule may give to a term.
 #
 # **Predict first:** let the encoder hear of the reconstruction only, and not of the KL. Which rows of the table turn wrong?
 
@@ -320,7 +322,7 @@ report = check_model(small, x_small)
 print(report, "\n")
 big = check_model(VAE(64, 2), X_train[:8])
 print(f"VAE(64, 2), {VAE(64, 2).theta.size} parameters: largest relative error {big.error:.1e}")
-assert report.ok and big.ok and max(report.error, big.error) < 1e-7
+assert report.ok and big.ok
 
 
 class NoKLGradient(VAE):
@@ -678,7 +680,7 @@ assert results["beta = 0"]["kl"] > 20 * results["VAE"]["kl"]
 assert results["beta = 0"]["neg_elbo"] > baseline  # and is worse as a model of images than no latent variable at all
 
 # %% [markdown]
-# The KL is what the code costs. Without it about two nats of reconstruction are bought for more than a hundred, and the codes leave the region
+# The KL is what the code costs. Without it less than two nats of reconstruction are bought for more than a hundred, and the codes leave the region
 # where the prior puts its mass, so sampling from the prior has no reason to work. The regulariser is not an addition to taste: its weight 1 is what
 # makes the sum a bound on $\log p(x)$.
 
@@ -694,7 +696,9 @@ assert results["beta = 0"]["neg_elbo"] > baseline  # and is worse as a model of 
 # The entropy $H(p^\star)$ is the same for all models, so differences of the held-out mean are differences of the KL from the truth: the
 # higher mean is the nearer model. An auto-encoder defines no $p(x)$ and cannot enter. Two cautions: $p_\theta$ must be a real distribution, so the
 # pixels are made binary here (the Bernoulli formula sums to one over binary pixels, but does not integrate to one over grey ones); and the ELBO
-# is only a bound, so $\log p(x)$ itself is estimated, by importance sampling with $q(z|x)$.
+# is only a bound, so $\log p(x)$ itself is estimated, by importance sampling with $q(z|x)$. How well, quadrature can say for K = 2. An estimate is
+# low where q is narrower than the posterior: few draws reach the rest, and they have the large weights (04). The *effective sample size*
+# $(\sum w)^2/\sum w^2$ is then a small share of the draws; a wider proposal, q with 2σ for σ, is the remedy.
 #
 # **Predict first:** order these by held-out log-likelihood: independent pixels; K = 2; K = 10. How large is the gap between $\log p(x)$ and the ELBO?
 
@@ -716,12 +720,33 @@ assert all(log_px > bound for bound, log_px in list(scores.values())[1:])
 
 rows = B_test[:20]
 exact = GridPosterior(models[2], n=121).log_evidence(rows)
-sampled = models[2].log_likelihood(rows, n_samples=5000, rng=0)
 ones = np.array([[int(b) for b in f"{n:06b}"] for n in range(64)], dtype=float)
 total = np.exp(GridPosterior(small).log_evidence(ones)).sum()
-print(f"importance sampling minus quadrature on 20 images, K = 2: mean {np.mean(sampled - exact):+.4f}, largest {np.abs(sampled - exact).max():.4f}")
+
+
+def importance_sampled(vae, x, wider, n=5000):
+    """log p(x) and the effective sample size, by draws from q(z|x) with its sigma made wider (binary pixels)."""
+    mu, log_sigma = (a.astype(float) for a in vae.encode(x))
+    sigma, e = wider * np.exp(log_sigma), np.random.default_rng(0).standard_normal((n, *mu.shape))
+    z = mu + sigma * e
+    out = vae.decoder_output(z.reshape(-1, z.shape[-1])).reshape(n, *x.shape)
+    log_w = -np.logaddexp(0, (1 - 2 * x) * out).sum(-1) + ((e**2 - z**2) / 2 + np.log(sigma)).sum(-1)
+    w = np.exp(log_w - log_w.max(0))
+    return log_w.max(0) + np.log(w.mean(0)), w.sum(0) ** 2 / (w**2).sum(0)
+
+
+print("importance sampling, 5000 draws, minus quadrature on 20 images, K = 2")
+off = {}
+for wider in (1, 2):
+    sampled, effective = importance_sampled(models[2], rows, wider)
+    off[wider] = sampled - exact
+    print(f"    sigma times {wider}: mean {off[wider].mean():+.4f}, largest {np.abs(off[wider]).max():.4f}, smallest effective sample size {effective.min():.0f}")
+of_scores = models[2].log_likelihood(rows, n_samples=500, rng=0) - exact
+print(f"    500 draws from q itself, as in the table: mean {of_scores.mean():+.4f}")
 print(f"probabilities of all 64 binary images of six pixels, small model: sum {total:.10f}")
-assert abs(np.mean(sampled - exact)) < 0.01 and np.abs(sampled - exact).max() < 0.1
+assert abs(off[2].mean()) < 0.01 and np.abs(off[2]).max() < 0.1
+assert np.abs(off[2]).max() < np.abs(off[1]).max()
+assert abs(of_scores.mean()) < 0.1 < min(two - independent, ten - two)  # the table's own error is small beside its differences
 assert abs(total - 1) < 1e-9
 
 # %%
@@ -738,7 +763,8 @@ ax.legend(ncols=2, loc="upper right")
 plt.show()
 
 # %% [markdown]
-# For independent pixels both numbers are the same: without a latent variable there is no bound to be loose.
+# For independent pixels both numbers are the same: without a latent variable there is no bound to be loose. The estimates by q are a few hundredths
+# of a nat off on average, more for single images; the wider proposal agrees with quadrature. Between the models lie nats.
 
 # %% [markdown]
 # ## Exercises

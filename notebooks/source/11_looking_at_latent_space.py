@@ -76,16 +76,16 @@ X, y = load_digits()
 X_train, X_test, y_train, y_test = train_test_split(X, y)
 
 
-def trained(n_latent, on_reconstruction=1.0, beta=1.0, epochs=80):
+def trained(n_latent, on_reconstruction=1.0, beta=1.0, epochs=80, seed=0):
     def weights(t, terms):
         return {"reconstruction": on_reconstruction, "kl": beta}
 
-    vae = VAE(64, n_latent)
+    vae = VAE(64, n_latent, seed=seed)
     vae.fit(X_train, epochs=epochs, optimizer=Adam(lr=0.004), schedule=weights, progress=False)
     return vae
 
 
-models = {"reconstruction only": trained(2, beta=0), "KL only": trained(2, on_reconstruction=0), "both": trained(2)}
+models = {"reconstruction only": trained(2, beta=0), "KL only": trained(2, on_reconstruction=0, epochs=40), "both": trained(2)}
 recon_only, kl_only, both = models.values()
 measured = {}
 print("on test images        reconstruction    mean KL    spread of mu    mean sigma     (nats; spread: standard deviation)")
@@ -283,7 +283,8 @@ assert error < 0.03 and abs(information + kl_aggregate - mean_kl) < 4 * error
 # is a real,
 # unseen test image? The reconstruction-only codes have a scale of their own, so a Gaussian with *their* mean and covariance is used there: the fair
 # choice.
-# A third row shows a warning about this measure.
+# A last row shows a warning about this measure. Beside the mean stands the share of images that are farther out than any test image. What is found
+# may depend on the training's random numbers, so both models are trained from three seeds.
 #
 # **Predict first:** is a generated image nearer to the training set than a real test image, or farther?
 
@@ -295,23 +296,40 @@ def squared_distances(A, B):
 
 
 def to_nearest(A):
-    return np.sqrt(np.maximum(squared_distances(A, X_train).min(1), 0)).mean()
+    return np.sqrt(np.maximum(squared_distances(A, X_train).min(1), 0))
 
 
-codes = recon_only.transform(X_train)
-z_fitted = rng.multivariate_normal(codes.mean(0), np.cov(codes.T), 500)
-far = {
-    "test images": to_nearest(X_test),
-    "VAE, z from the prior": to_nearest(both.sample(500, rng=0, mean=True)),
-    "reconstruction only, z from a fitted Gaussian": to_nearest(recon_only.decode(z_fitted)),
-    "the mean image, 500 times": to_nearest(np.repeat(X_train.mean(0, keepdims=True), 500, 0)),
-}
-for name, value in far.items():
-    print(f"{name:46s} {value:.2f}   (pixel distance to the nearest training image)")
-assert far["VAE, z from the prior"] < far["reconstruction only, z from a fitted Gaussian"]
-assert far["test images"] < far["VAE, z from the prior"] < far["the mean image, 500 times"]
+def generated(vae, recon):
+    """500 decoded codes of each: z from the prior, and z from a Gaussian with the codes' own mean and covariance."""
+    codes = recon.transform(X_train)
+    z_fitted = rng.multivariate_normal(codes.mean(0), np.cov(codes.T), 500)
+    return vae.sample(500, rng=0, mean=True), recon.decode(z_fitted)
+
+
+of_seeds = [(both, recon_only)] + [(trained(2, seed=seed), trained(2, beta=0, seed=seed)) for seed in (1, 2)]
+to_test, to_mean = to_nearest(X_test), to_nearest(X_train.mean(0, keepdims=True))[0]
+distances = np.array([[to_nearest(images) for images in generated(*models_of_seed)] for models_of_seed in of_seeds])  # (seed, model, image)
+far, outside = distances.mean(2), (distances > to_test.max()).mean(2)
+print("pixel distance to the nearest training image          seed 0   seed 1   seed 2   farther than any test image")
+print(f"{'test images':50s} {to_test.mean():9.2f}")
+for k, name in enumerate(("VAE, z from the prior", "reconstruction only, z from a fitted Gaussian")):
+    shares = ", ".join(f"{share:.1%}" for share in outside[:, k])
+    print(f"{name:50s}" + "".join(f"{value:9.2f}" for value in far[:, k]) + f"   {shares}")
+print(f"{'the mean image':50s} {to_mean:9.2f}")
+difference, gap_outside = far[:, 1] - far[:, 0], outside[:, 1] - outside[:, 0]
+errors_of_seeds = [a.std(ddof=1) / np.sqrt(3) for a in (difference, gap_outside)]
+print(f"reconstruction only less VAE: mean distance {difference.mean():+.3f} ± {errors_of_seeds[0]:.3f}, share outside", end=" ")
+print(f"{gap_outside.mean():+.3f} ± {errors_of_seeds[1]:.3f} (standard errors over seeds)")
+assert to_test.mean() < far[:, 0].min() and far[:, 0].max() < to_mean
+assert abs(difference.mean()) < 4 * errors_of_seeds[0], "the mean distance does not tell the two apart"
+assert gap_outside.mean() > 3 * errors_of_seeds[1], "the share of images far outside does"
 
 # %% [markdown]
+# The mean does not decide between the two: over three seeds the difference is about as large as its own standard error. The decoder trained for the
+# reconstruction only is the sharper one, so most of its images are near a real one; but some of its codes fall into holes, and what it decodes there
+# is farther from the training set than any test image. The VAE has hardly any such images: all are blurred a little. And the warning: the mean image
+# is no digit, and its distance is not much larger.
+#
 # ## 4. The manifold grid
 #
 # *Items: D4-34, D4-35, D4-8, D4-27.*
@@ -358,15 +376,20 @@ chi2 = ((counts - 20_000 / 64) ** 2 / (20_000 / 64)).sum()
 print(f"prior draws in 8 x 8 cells: {counts.min():.0f} to {counts.max():.0f}, chi-square {chi2:.1f} (expected 63 ± 11)")
 assert abs(chi2 - 63) < 4 * np.sqrt(2 * 63)
 
-regions = 1 - one_nn_error(both.transform(X_train), y_train, both.transform(X_test), y_test)
-smooth = {"both": largest_step(both, 1), "reconstruction only": largest_step(recon_only, codes.std(0))}
-print(f"regions: the nearest code has the same label for {regions:.1%} of the test images")
+def code_errors(vae):
+    """The share of test images whose nearest training code has another label."""
+    return one_nn_error(vae.transform(X_train), y_train, vae.transform(X_test), y_test)
+
+
+regions = 1 - np.array([code_errors(vae) for vae, _ in of_seeds])
+smooth = {"both": largest_step(both, 1), "reconstruction only": largest_step(recon_only, recon_only.transform(X_train).std(0))}
+print(f"regions: the nearest code has the same label for {', '.join(f'{share:.1%}' for share in regions)} of the test images (three seeds)")
 print(f"largest of 400 steps: both {smooth['both']:.4f}, reconstruction only {smooth['reconstruction only']:.4f} of the way (uniform: 0.0025)")
-assert regions > 0.5
+assert regions.min() > 0.5
 assert smooth["both"] < 0.02 and smooth["reconstruction only"] > 1.5 * smooth["both"]
 
 # %% [markdown]
-# The regions are real but not clean: with K = 2 about one image in three has a neighbour of another class. Smooth is a matter of degree: both
+# The regions are real but not clean: with K = 2 more than one image in three has a neighbour of another class. Smooth is a matter of degree: both
 # decoders are
 # continuous functions, and only one was made to change slowly.
 #
@@ -410,17 +433,20 @@ def surprise(x):
     """-ELBO under the K = 10 model less the entropy of the grey pixels, its floor: nats above the best possible."""
     p = np.clip(x.astype(float), 1e-12, 1 - 1e-12)
     floor = -(p * np.log(p) + (1 - p) * np.log(1 - p)).sum(1)
-    return (-ten.elbo(x, rng=0, n_samples=20) - floor).mean()
+    return -ten.elbo(x, rng=0, n_samples=20) - floor
 
 
 z_first, z_second = both.transform(X_test[first]), both.transform(X_test[second])
 x_first, x_second = both.decode(z_first), both.decode(z_second)
-along = [surprise(both.decode((1 - s) * z_first + s * z_second)) for s in (0, 0.25, 0.5, 0.75, 1)]
-blended = [surprise((1 - s) * x_first + s * x_second) for s in (0, 0.25, 0.5, 0.75, 1)]
+along = np.array([surprise(both.decode((1 - s) * z_first + s * z_second)) for s in (0, 0.25, 0.5, 0.75, 1)])
+blended = np.array([surprise((1 - s) * x_first + s * x_second) for s in (0, 0.25, 0.5, 0.75, 1)])
 print("\nsecond judge, bound on -log p(x) by the K = 10 model, nats above the floor of the grey pixels, at t = 0, 1/4, 1/2, 3/4, 1")
-print("latent path ", np.round(along, 2))
-print("pixel blend ", np.round(blended, 2))
-assert max(along) - min(along) < 0.25 and blended[2] > along[2] + 0.3, "the path stays plausible, the blend does not"
+print("latent path ", along.mean(1).round(2))
+print("pixel blend ", blended.mean(1).round(2))
+more = blended[2] - along[2]
+standard_error = more.std() / np.sqrt(len(more))
+print(f"in the middle the blend costs {more.mean():.2f} ± {standard_error:.2f} nats more (standard error over pairs)")
+assert np.ptp(along.mean(1)) < 0.25 and more.mean() > 4 * standard_error, "the path stays plausible, the blend is less so"
 
 # %%
 latent, blend = midpoints(ten)
@@ -438,6 +464,7 @@ plt.show()
 # One figure does not fit the story: by the first judge the reconstruction-only model does no worse between two digits. Its decoder is sharper. What
 # it lacks
 # is shown in sections 2 to 4: smooth change, and a prior to draw from.
+# By the second judge the path keeps its level from end to end, and the blend rises in the middle.
 #
 # The straight line is a choice. It stays where the prior has mass: for two points within a radius $r$ of 0 the whole line is within $r$.
 #
@@ -553,12 +580,13 @@ def attribute_vector(codes, has):
     return codes[has].mean(0) - codes[~has].mean(0)
 
 
-moved = np.zeros((6, 6))
+moved, thresholds = np.zeros((6, 6)), np.median(A_train, axis=0)
+thresholds[3] = 0.5  # glasses are 0 or 1
 for k in range(6):
-    has = A_train[:, k] > np.median(A_train[:, k]) if k != 3 else A_train[:, 3] == 1
+    has = A_train[:, k] > thresholds[k]
     v = attribute_vector(mu_faces, has)
     predicted = A_train[has, k].mean() - A_train[~has, k].mean()
-    low = mu_faces_test[A_test[:, k] < np.median(A_train[:, k]) + (k == 3) * 0.5]
+    low = mu_faces_test[A_test[:, k] < thresholds[k]]
     change = ruler(faces.decode(low + v)) - ruler(faces.decode(low))
     moved[k] = change.mean(0) / predicted
 print("\nchange as a share of the predicted one (rows: vector used, columns: attribute read)")
@@ -654,15 +682,18 @@ for name, (Z_train, Z_test) in codings.items():
     hundred = [one_nn_error(Z_train[c], y_train[c], Z_test, y_test) for c in choices]
     errors[name] = one_nn_error(Z_train, y_train, Z_test, y_test), np.mean(hundred)
     print(f"{name:26s} {errors[name][0]:12.3f} {errors[name][1]:14.3f} ± {np.std(hundred) / 40**0.5:.3f}")
-assert errors["VAE, K = 2"][0] < errors["PCA, K = 2"][0] - 0.05
+with_two = 1 - regions  # section 4: the VAE with K = 2 from three seeds
+standard_error = with_two.std(ddof=1) / np.sqrt(3)
+print(f"VAE, K = 2, three seeds, all labels: mean {with_two.mean():.3f} ± {standard_error:.3f} (standard error)")
+assert with_two.mean() + 3 * standard_error < errors["PCA, K = 2"][0]
 assert errors["raw pixels"][0] == min(e[0] for e in errors.values())
 assert errors["VAE, K = 10, beta = 1"][0] > errors["PCA, K = 10"][0]
 
 # %% [markdown]
 # The answers, one by one.
 #
-# **Is it just PCA + kNN (D4-53)?** No, but not in the sense that it is better. With K = 2 the curved code beats the plane of PCA clearly. With K =
-# 10 it is a **negative
+# **Is it just PCA + kNN (D4-53)?** No, but not in the sense that it is better. With K = 2 the curved code beats the plane of PCA where all labels are
+# known (with 100 labels the one trained here does not). With K = 10 it is a **negative
 # result**: the nearest neighbours by VAE code are worse than those by PCA, and raw pixels are the best of all. Nothing in the ELBO asks for
 # neighbours of the same class. A linear VAE, on the other hand, *does* span the PCA subspace, so there the reader is right.
 #
@@ -694,15 +725,17 @@ for name, vae in (("K = 2, both", both), ("K = 10, both", ten), ("K = 10, beta =
         print(f"    axes of K = 10, both, on which the means hardly move (spread below 0.2): {empty} of 10")
         assert empty >= 3
 
-pairs = squared_distances(both.transform(X_test), both.transform(X_train)).argmin(1)
-wrong = y_train[pairs] != y_test
 confused = np.zeros((10, 10), int)
-np.add.at(confused, (y_test[wrong], y_train[pairs][wrong]), 1)
+for vae, _ in of_seeds:
+    pairs = squared_distances(vae.transform(X_test), vae.transform(X_train)).argmin(1)
+    wrong = y_train[pairs] != y_test
+    np.add.at(confused, (y_test[wrong], y_train[pairs][wrong]), 1)
 symmetric = confused + confused.T
-ranked = sorted(((int(symmetric[a, b]), a, b) for a in range(10) for b in range(a)), reverse=True)[:4]
-print("\nK = 2, digits most often taken for each other:", ", ".join(f"{b} and {a} ({n})" for n, a, b in ranked))
-print(f"1 and 7, the pair that the answer names: {symmetric[1, 7]}")
-assert symmetric[1, 7] < ranked[-1][0], "on these digits 1 and 7 are not among the most confused pairs"
+ranked = sorted(((int(symmetric[a, b]), a, b) for a in range(10) for b in range(a)), reverse=True)
+print("\nK = 2, three seeds, digits most often taken for each other:", ", ".join(f"{b} and {a} ({n})" for n, a, b in ranked[:4]))
+place = 1 + [(b, a) for _, a, b in ranked].index((1, 7))
+print(f"1 and 7, the pair that the answer names: {symmetric[1, 7]}, place {place} of 45")
+assert symmetric[1, 7] < 0.5 * ranked[0][0], "other pairs are taken for each other far more often"
 pixels_near = squared_distances(X_test, X_test)
 codes_near = squared_distances(both.transform(X_test), both.transform(X_test))
 upper = np.triu_indices(len(X_test), 1)
@@ -714,7 +747,8 @@ assert similar > 0.3
 # In ten dimensions a random vector is far from every code: about half of the axes of this model carry nothing ($\mu\approx0$ there), and a vector
 # drawn from the prior is as
 # wide on them as on the others. Its "nearest neighbours" are then decided by noise. A reader who looked there saw few similar images, and
-# rightly so. On these digits 1 and 7, the example of the answer, are rarely taken for each other; the pairs listed are. Similar inputs do share
+# rightly so. On these digits 1 and 7, the example of the answer, are taken for each other now and then; the pairs listed are far more often.
+# Similar inputs do share
 # similar codes (D1-11), to the degree that the correlation states.
 #
 # ## 9. Do overlapping posteriors mix neighbours?

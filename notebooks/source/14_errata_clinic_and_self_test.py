@@ -653,7 +653,7 @@ assert bounds["encoder at its optimum"] - bounds["encoder ruined: q = prior"] > 
 #
 # <details><summary><b>2.</b> The gradient check passes. What is certain, what is not?</summary>
 #
-# Backward is the derivative of forward. Whether forward is the ELBO is not tested.
+# Backward is the derivative of forward at the inputs tried, as far as differences can see. Whether forward is the ELBO is not tested.
 # </details>
 #
 # <details><summary><b>3.</b> Write the KL of N(μ, σ²) to N(0, 1), and its derivative by log σ.</summary>
