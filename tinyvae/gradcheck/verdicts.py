@@ -9,9 +9,9 @@ COORDINATES = 3000  # up to this many numbers each is checked by itself, above i
 DIRECTIONS, GROUPS = 4, 4  # of large inputs: along all entries, and along those of like gradients, and of like size
 SAMPLE = 50  # single entries of large inputs
 ENOUGH = 10  # wrong entries of an input
-SEEN = 1e-3  # how well, relatively, a slope must be known to count as seen
+SEEN = 1e-3  # how well, relatively, a slope must be known to count as seen,
+BESIDE = 1e-7  # unless it is so small beside the other entries of its input
 ROUNDING = 1e-14  # relative to the largest entry of its input and to dout: below it a difference is rounding, whoever is right
-BESIDE = 1e-7  # ... unless it is so small beside the other entries of its input
 
 
 def compare(pair, inputs, upstream, wrt, few=None):
@@ -61,8 +61,8 @@ def _is_rounding(slope, largest, dout):
 def _directions(x, grad, rng, few):
     """(v, label, longest step, smallest number moved) of all that is tried: each entry, or directions and a sample of entries."""
     every = x.size <= COORDINATES if few is None else x.size <= few
-    sample = SAMPLE if few is None else few
-    entries = range(x.size) if every else {*rng.choice(x.size, sample, replace=False), *np.argsort(np.abs(grad), axis=None)[-sample // 5 :]}
+    sample, largest = SAMPLE if few is None else few, np.argsort(np.abs(grad), axis=None)
+    entries = range(x.size) if every else sorted({*rng.choice(x.size, sample, replace=False), *largest[-sample // 5 :]})
     for n, v in enumerate([] if every else _blocks(x, grad, rng)):
         yield v, f"direction {n}", 1.0, 1.0
     for flat in entries:
@@ -114,33 +114,33 @@ STILL = "neither forward nor backward moves with it here (is it used? is what li
 
 def _verdict(slopes, dout):
     """What the slopes of one input say of it, as keywords for a Row; `dout`: the largest upstream gradient."""
-    slopes, found = [_beside(slope, slopes, dout) for slope in slopes], {}
+    largest, found = {True: 0.0, False: 0.0}, {}
+    for slope in slopes:  # of directions and of single entries, which have units of their own
+        if slope.verdict in ("ok", "WRONG"):
+            kind = slope.label.startswith("direction")
+            largest[kind] = max(largest[kind], abs(slope.numeric), slope.nearby)
     for slope in slopes:
-        found[slope.verdict] = found.get(slope.verdict, 0) + 1
-    counts = {"left_out": found.get("kink", 0), "unseen": found.get("unseen", 0)}
+        verdict = _beside(slope, largest[slope.label.startswith("direction")], dout)
+        found[verdict] = found.get(verdict, 0) + 1
+    kinks = found.get("kink", 0)
+    counts = {"left_out": kinks, "unseen": found.get("unseen", 0)}
     if "WRONG" in found:
         return counts | {"verdict": WRONG}
-    reasons = (
-        (counts["left_out"] == len(slopes) or (counts["left_out"] and not found.get("ok")), KINKS), (found.get("undefined"), BORDER), (found.get("unsettled"), UNSETTLED), (found.get("dim"), DIM)
-    )  # fmt: skip
+    reasons = (kinks and not found.get("ok"), KINKS), ("undefined" in found, BORDER), ("unsettled" in found, UNSETTLED), ("dim" in found, DIM)
     reason = next((reason for so, reason in reasons if so), "")
     return counts | {"verdict": CANNOT if reason else OK, "reason": reason}
 
 
-def _beside(slope, slopes, dout):
-    """The slope with the verdict that it has beside the others of its kind: "unseen" if it is too small to matter, "dim" if it is too small
-    to be seen though it might."""
-    if slope.verdict not in ("ok", "WRONG", "unsettled"):
-        return slope
-    kind = [s for s in slopes if s.verdict == "ok" and s.label.startswith("d") == slope.label.startswith("d")]
-    largest = max((max(abs(s.numeric), s.nearby) for s in (*kind, slope) if s.verdict != "unsettled"), default=0.0)
-    if slope.verdict == "WRONG":
-        return slope._replace(verdict="unseen") if _is_rounding(slope, largest, dout) else slope
-    if slope.verdict == "unsettled":
-        return slope._replace(verdict="unseen") if max(abs(slope.analytic), abs(slope.numeric)) <= 1e-3 * BESIDE * largest else slope
-    if slope.error <= SEEN * max(abs(slope.numeric), 0.01 * slope.nearby):
-        return slope
-    return slope._replace(verdict="unseen" if slope.error <= BESIDE * largest else "dim")
+def _beside(slope, largest, dout):
+    """The verdict on a slope beside the largest of its input: "unseen" if it is too small to matter, "dim" if it is too small to be seen
+    though it might matter."""
+    if slope.verdict == "WRONG" and _is_rounding(slope, largest, dout):
+        return "unseen"
+    if slope.verdict == "unsettled" and max(abs(slope.analytic), abs(slope.numeric)) <= 1e-3 * BESIDE * largest:
+        return "unseen"
+    if slope.verdict != "ok" or slope.error <= SEEN * max(abs(slope.numeric), 0.01 * slope.nearby):
+        return slope.verdict
+    return "unseen" if slope.error <= BESIDE * largest else "dim"
 
 
 def _second_look(pair, row, inputs, i, upstream, few):
