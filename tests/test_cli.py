@@ -150,7 +150,7 @@ def whole(tmp_path_factory):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
-@pytest.mark.parametrize("kill", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("kill", [signal.SIGINT, *(pytest.param(s, marks=pytest.mark.slow) for s in (signal.SIGTERM, signal.SIGKILL))])
 def test_an_interrupted_run_resumes_bit_for_bit(whole, tmp_path, kill):
     broken = tmp_path / "broken"
     process = start("train", *LONG, "--out", broken)

@@ -8,7 +8,7 @@ from ..support.validation import check_labels
 from .checker import judge_pair
 from .differences import inner, norm
 from .report import WRONG, Report
-from .running import Pair, judged
+from .running import Pair, check_callable, judged
 from .verdicts import COORDINATES, STILL
 
 ROWS = 20  # of the data for a large model, which more of them tell nothing new about
@@ -125,6 +125,7 @@ def _elsewhere(loss, wrt, rng, seed):
 def _weights(loss, seed):
     """A row for the weight of each term that has one, and the names of those that `loss_backward` refuses to weigh."""
     rows, refused, theta = [], [], loss.model.theta.copy()
+    check_callable("loss_backward", loss.model.loss_backward, (1.0, None, {}), "weights: it must be loss_backward(self, dloss, cache, weights=None)")
     for name in loss.model.units:
         _, cache = loss.run(theta)
         try:

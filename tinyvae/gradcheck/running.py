@@ -12,7 +12,7 @@ class Pair:
     """A forward and a backward with an upstream gradient: what they return, checked for all that would make a check mean nothing."""
 
     def __init__(self, forward, backward, names, wrt, seed=0):
-        _callable("backward", backward, (None, None), "2 arguments: it must take dout and the cache, backward(dout, cache)")
+        check_callable("backward", backward, (None, None), "2 arguments: it must take dout and the cache, backward(dout, cache)")
         self.forward, self.backward, self.names, self.wrt = forward, backward, names, wrt
         self.rng = np.random.default_rng([check_int("seed", seed, 0), *b"dout"])  # no stream that inputs are drawn from: x' x would hide a transposed x' dout
         self.douts = self.several = None
@@ -103,13 +103,13 @@ def _apart(a, b, size, floor):
 
 def input_names(forward, inputs):
     """The names of forward's arguments; TypeError if it cannot be called with so many."""
-    signature = _callable("forward", forward, inputs, f"{len(inputs)} inputs: hand in one value for each argument")
+    signature = check_callable("forward", forward, inputs, f"{len(inputs)} inputs: hand in one value for each argument")
     parameters = signature.parameters.items() if signature else ()
     alone = [name for name, p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     return [alone[i] if i < len(alone) else f"input {i}" for i in range(len(inputs))]
 
 
-def _callable(word, function, args, remedy):
+def check_callable(word, function, args, remedy):
     """The signature of a function, None if it has none to read; TypeError if it is no function, or does not take these arguments."""
     import inspect  # here, because it takes long to import
 
