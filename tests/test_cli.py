@@ -182,7 +182,7 @@ def test_data_from_a_file(tmp_path, capsys):
     assert main([*args, "--out", str(tmp_path / "p"), "--quiet"]) == 0
 
 
-@pytest.mark.parametrize("likelihood", LIKELIHOODS)
+@pytest.mark.parametrize("likelihood", [pytest.param(name, marks=() if name == "categorical" else pytest.mark.slow) for name in LIKELIHOODS])
 def test_every_likelihood_on_digits(tmp_path, likelihood):
     args = ["train", "--likelihood", likelihood, "--epochs", "1", "--hidden", "--out", str(tmp_path / "r"), "--quiet"]
     assert main(args) == 0

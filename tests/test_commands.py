@@ -33,6 +33,7 @@ def test_gradcheck_by_name_and_its_exit_status(monkeypatch, capsys):
     assert "WRONG" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_gradcheck_without_a_name_checks_every_pair_and_every_model(monkeypatch, capsys):
     few = dict(list(catalogue.models().items())[::7])  # each of them is checked elsewhere
     monkeypatch.setattr(catalogue, "models", lambda **options: few)

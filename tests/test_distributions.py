@@ -120,7 +120,7 @@ def test_the_standard_prior_is_a_mixture_of_one():
 
 
 @pytest.mark.parametrize("prior", [f"{name}:3" if record.sized else name for name, record in PRIORS.items()])
-@pytest.mark.parametrize("posterior", POSTERIORS)
+@pytest.mark.parametrize("posterior", [name if name == "full" else pytest.param(name, marks=pytest.mark.slow) for name in POSTERIORS])
 def test_every_combination_learns_and_stays_below_log_p(posterior, prior):
     """Binary digits: training raises the ELBO, and the grid's log p(x), under the prior that was learned, stays above it."""
     X = (load_digits()[0][:300] > 0.5).astype(np.float32)

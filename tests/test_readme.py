@@ -1,5 +1,6 @@
 """Layer 4, the README: what it prints runs, and what it says of the version is true."""
 
+import configparser
 import re
 import subprocess
 import sys
@@ -46,3 +47,9 @@ def test_the_readmes_own_model_runs_as_printed(tmp_path):
 def test_version_and_changelog_agree():
     text = (README.parent / "CHANGELOG.md").read_text(encoding="utf-8")
     assert re.search(r"(?m)^## (\d\S*)", text)[1] == tinyvae.__version__
+
+
+def test_the_notebooks_extra_holds_what_progress_bars_need():
+    setup = configparser.ConfigParser()
+    setup.read(README.parent / "setup.cfg", encoding="utf-8")
+    assert any(line.startswith("ipywidgets") for line in setup["options.extras_require"]["notebooks"].split())

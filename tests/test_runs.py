@@ -1,6 +1,5 @@
 """Layer 4, a run's folder, its pictures and its console: what may go wrong there without the loss of a run."""
 
-import configparser
 import json
 import os
 import shutil
@@ -94,6 +93,7 @@ def test_a_run_is_kept_where_matplotlib_does_not_load(tmp_path):
     assert {"model.npz", "history.csv", "summary.json"} <= {path.name for path in (tmp_path / "r").iterdir()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("labels", [[1.0, np.nan, 2.0], ["猫", "狗", "x"], ["$\\frac$", "$", "b"]], ids=["NaN", "Chinese", "formulas"])
 def test_odd_labels_are_drawn_without_a_word(tmp_path, capfd, labels):
     out, data = tmp_path / "r", data_in(tmp_path, y=np.array(labels)[np.arange(60) % 3])
@@ -292,9 +292,3 @@ def test_sizes_that_no_machine_has_are_refused_by_name(tmp_path, capsys):
         with pytest.raises(SystemExit):
             main(["train", f"--{name}", str(10**30), *out])
         assert f"{name} must be at most 1000000000, got 1{'0' * 30}" in capsys.readouterr().err
-
-
-def test_the_notebooks_extra_holds_what_progress_bars_need():
-    setup = configparser.ConfigParser()
-    setup.read(Path(__file__).parent.parent / "setup.cfg", encoding="utf-8")
-    assert any(line.startswith("ipywidgets") for line in setup["options.extras_require"]["notebooks"].split())
