@@ -36,7 +36,8 @@ def check_model(model, X, y=None, *, wrt=None, seed=0):
 
     Returns
     -------
-    Report, with one row for each name in `model.params`, and one for each term whose weight can be set
+    Report, with one row for each name in `model.params` (or in `wrt`), one for each term whose weight can be set, and one more if
+    the gradient is wrong at the other theta alone
 
     Raises
     ------
@@ -113,7 +114,7 @@ class _Loss:
 def _elsewhere(loss, wrt, rng, seed):
     """A row if the gradient is wrong at another theta, after it was right at one."""
     theta = loss.model.theta.copy()
-    pair = Pair(loss.forward, lambda dloss, cache: loss.gradient(dloss, cache), ["theta"], [0], seed)
+    pair = Pair(loss.forward, loss.gradient, ["theta"], [0], seed)
     learned = np.concatenate([np.full(view.size, i in wrt) for i, view in enumerate(loss.model.params.values())])
     (row,) = judge_pair(pair, [theta + 0.05 * learned * rng.standard_normal(theta.size) * np.minimum(1, np.abs(theta))], few=1)
     loss.model.theta[...] = theta
@@ -145,12 +146,12 @@ def _weight(loss, name, theta, seed):
         return np.mean(terms[name], dtype=float), cache
 
     def backward(dterm, cache):
-        _, low, high = (loss.gradient(dterm, cache, {name: weight}) for weight in WEIGHTS)
+        low, high = (loss.gradient(dterm, cache, {name: weight}) for weight in WEIGHTS[1:])
         return (high - low) / (WEIGHTS[2] - WEIGHTS[1])
 
     (row,) = judge_pair(Pair(forward, backward, ["theta"], [0], seed), [theta], few=1)
     _, cache = loss.run(theta)
-    none, low, _ = (loss.gradient(1.0, cache, {name: weight}) for weight in WEIGHTS)
+    none, low = (loss.gradient(1.0, cache, {name: weight}) for weight in WEIGHTS[:2])
     slope, own = backward(1.0, cache), loss.gradient(1.0, cache) - none  # own: the slope times the weight that the term has by itself
     bent = norm(none + WEIGHTS[1] * slope - low) > 1e-9 * (norm(low) + norm(slope))
     other = norm(own - slope * inner(own, slope) / max(inner(slope, slope), 1e-300)) > 1e-9 * (norm(own) + norm(none))

@@ -16,7 +16,7 @@ class Row(NamedTuple):
     verdict : "ok", "WRONG" or "CANNOT JUDGE"
     reason : str, why, and what to do; empty where nothing needs to be said
     error : float, norm-wise relative difference |a - n| / max(|a|, |n|) of backward and the differences; NaN where none could be formed
-    resolution : float, the same of the differences' own estimated error: no smaller mistake could have been seen
+    resolution : float, the same of the differences' own estimated error, and at least 1e-8: no smaller mistake could have been seen
     scale : float, the slope that both are relative to: the norm of the gradient, or, where that is zero, of the slopes close by
     entry, analytic, numeric : where they differ most, and both numbers there
     checked : str, what was compared: "12 entries", "12 directions, 50 of 40000 entries"
