@@ -11,6 +11,7 @@ from typing import ClassVar
 import numpy as np
 
 from .params import Gradients, count, glorot_uniform, views
+from .support.protocol import check_loss
 from .support.storage import model_meta, plain, read_npz, write_npz
 from .support.streams import EVALUATION, WEIGHTS, generator, stream
 from .support.validation import (
@@ -20,7 +21,7 @@ from .support.validation import (
     check_matrix,
     check_number,
 )
-from .train.loop import check_loss, fit
+from .train.loop import fit
 
 CHUNK = 1000  # rows evaluated at a time outside training, so that memory stays small
 

@@ -4,6 +4,7 @@ import copy
 
 import numpy as np
 
+from ..support.protocol import check_gradient, check_loss
 from ..support.validation import check_labels
 from .checker import judge_pair
 from .differences import inner, norm
@@ -82,24 +83,12 @@ class _Loss:
     def run(self, theta):
         """((loss, terms), cache) at another theta."""
         self.model.theta[...] = theta
-        try:
-            (loss, terms), cache = self.model.loss_forward(self.batch, self.noise)
-            lacking = [name for name in self.model.units if name not in terms]
-        except (TypeError, ValueError) as error:
-            if "unpack" not in str(error) and "iterable" not in str(error):
-                raise
-            raise TypeError(f"loss_forward of {type(self.model).__name__} must return ((loss, terms), cache), terms a dict: {error}") from None
-        if lacking or set(terms) != set(self.model.units):
-            wanted, got = ", ".join(self.model.units), ", ".join(terms)
-            raise ValueError(f"loss_forward of {type(self.model).__name__} must report the terms in units, {wanted}; got {got}")
-        return (loss, terms), cache
+        return check_loss(self.model, self.model.loss_forward(self.batch, self.noise), len(self.batch[0]))
 
     def gradient(self, dloss, cache, weights=None):
         """loss_backward's gradient, a copy of its own."""
         dtheta = self.model.loss_backward(dloss, cache, weights) if weights else self.model.loss_backward(dloss, cache)
-        if np.shape(dtheta) != self.model.theta.shape:
-            raise TypeError(f"loss_backward of {type(self.model).__name__} must return the gradient, dparams.flat(), got {type(dtheta).__name__}")
-        return np.array(dtheta)
+        return np.array(check_gradient(self.model, dtheta))
 
     def forward(self, *arrays):
         """The loss as a function of the parameters."""

@@ -13,6 +13,7 @@ from ..support.machine import (
     keep_freed_memory,
     progress_bar,
 )
+from ..support.protocol import check_gradient, check_loss
 from ..support.streams import TRAINING, VALIDATION, stream
 from ..support.validation import check_choice, check_int, check_labels
 from .checkpoints import digests, restore, save_checkpoint, state_of, take_up
@@ -187,9 +188,7 @@ def train_step(run, batch, noise, t):
         (loss, terms), cache = check_loss(model, model.loss_forward(batch, noise), len(batch[0]))
         _refuse_divergence(model, loss, terms)
         dtheta = model.loss_backward(1, cache, _scheduled(run.schedule, t, terms))
-        if np.shape(dtheta) != model.theta.shape:
-            raise TypeError(f"loss_backward of {type(model).__name__} must return the gradient, dparams.flat(), got {type(dtheta).__name__}")
-        run.optimizer.step(model.theta, dtheta)
+        run.optimizer.step(model.theta, check_gradient(model, dtheta))
     return loss, terms
 
 
@@ -244,37 +243,6 @@ def _settings(run, checkpoint):
 def _name(thing):
     """The kind of an optimizer or a schedule, for the settings of a run."""
     return None if thing is None else getattr(thing, "__qualname__", type(thing).__qualname__)
-
-
-def check_loss(model, returned, n):
-    """What `loss_forward` returned for n rows, as it is, or an error that says what was wanted."""
-    who = f"loss_forward of {type(model).__name__}"
-    if not (_is_pair(returned) and _is_pair(returned[0])):
-        got = " and ".join(map(_kind, returned)) if _is_pair(returned) else _kind(returned)
-        raise TypeError(f"{who} must return ((loss, terms), cache), got {got}")
-    loss, terms = returned[0]
-    if np.ndim(loss) != 0 or np.asarray(loss).dtype.kind not in "iuf":
-        raise TypeError(f"{who} must return the loss as one number, the mean over the batch, got {_kind(loss)}")
-    if not isinstance(terms, dict):
-        raise TypeError(f"{who} must return the terms as a dict of names to arrays, got {_kind(terms)}")
-    if terms.keys() != model.units.keys() or not all(_is_term(term, (n,)) for term in terms.values()):
-        wanted = f"the terms in units, {', '.join(model.units) or 'none'}, each an array of shape ({n},)"
-        got = ", ".join(f"{name}: {_kind(term)}" for name, term in terms.items())
-        raise ValueError(f"{who} must report {wanted}; got {got or 'none'}")
-    return returned
-
-
-def _is_pair(thing):
-    return isinstance(thing, (tuple, list)) and len(thing) == 2
-
-
-def _is_term(thing, shape):
-    return isinstance(thing, np.ndarray) and thing.shape == shape and thing.dtype.kind in "biuf"
-
-
-def _kind(thing):
-    """What an error says of what it got."""
-    return f"{thing.dtype} of shape {thing.shape}" if isinstance(thing, np.ndarray) else type(thing).__name__
 
 
 def _refuse_divergence(model, loss, terms):
