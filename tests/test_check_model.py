@@ -63,6 +63,8 @@ def test_each_term_with_a_weight_has_a_row():
     report = check_model(weighing(lambda weights, own: weights), X)
     assert report.ok and [row.name for row in report.rows][-2:] == ["weight of reconstruction", "weight of kl"]
     assert "without a weight of its own: neg_elbo" in str(report)
+    report = check_model(weighing(lambda weights, own: weights and np.ones(2) + np.ones(3)), X)
+    assert [row.verdict for row in report.rows[-3:]] == ["CANNOT JUDGE"] * 3 and "could not be broadcast" in str(report), "its own fault is no refusal"
     with pytest.raises(TypeError, match="unsupported operand"):
         check_model(weighing(lambda weights, own: weights and {name: weights + value for name, value in own.items()}), X)
 

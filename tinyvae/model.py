@@ -11,7 +11,7 @@ from typing import ClassVar
 import numpy as np
 
 from .params import Gradients, count, glorot_uniform, views
-from .support.protocol import check_loss
+from .support.protocol import NoWeightError, check_loss
 from .support.storage import model_meta, plain, read_npz, write_npz
 from .support.streams import EVALUATION, WEIGHTS, generator, stream
 from .support.validation import (
@@ -123,7 +123,7 @@ class Model:
         if weights is None:
             return own
         if not isinstance(weights, dict) or set(weights) - set(own):
-            raise ValueError(f"weights must be a dict of {', '.join(own)} to numbers, as a schedule returns it; got {weights!r}")
+            raise NoWeightError(f"weights must be a dict of {', '.join(own)} to numbers, as a schedule returns it; got {weights!r}")
         return own | {name: check_number(f"the weight of {name}", weight) for name, weight in weights.items()}
 
     def loss_and_grad(self, X, noise=None, y=None):

@@ -233,12 +233,17 @@ def step_sizes(report, ax=None):
     """The error of the differences against their step h, for up to four inputs of a gradient check.
 
     |difference - backward|, relative, falls as h^2 until rounding takes over, which rises as 1/h: so there is a best step. A ring marks
-    the one that was trusted; with the one before it, the part that falls as h^2 is taken away, and what is left is the error in the
-    report. Beside a wrong gradient the error stays where it is, however short the step.
+    the one that was trusted; with the one before it, the part that falls as h^2 is taken away, and what is left is the difference of the
+    two numbers in the report. Beside a wrong gradient the error stays where it is, however short the step.
 
     Parameters
     ----------
-    report : tinyvae.gradcheck.Report, of `check` or `check_model`
+    report : tinyvae.gradcheck.Report, of `check` or `check_model`; of each input its worst entry is drawn
+
+    Raises
+    ------
+    ValueError
+        If no differences were formed: every input lies on kinks, or has no gradient.
     """
     rows = sorted((row for row in report.rows if len(row.steps)), key=lambda row: row.ok)[:4]
     if not rows:

@@ -20,6 +20,7 @@ from .mlp import ACTIVATIONS
 from .model import CHUNK, Model
 from .params import Gradients
 from .parts import assemble, init_parts
+from .support.protocol import NoWeightError
 from .support.streams import EVALUATION, SAMPLING, generator
 from .support.validation import (
     check_choice,
@@ -138,7 +139,7 @@ class VAE(Model):
         """
         cache, bound = cache
         if weights is not None and not BOUNDS[self.bound].weighted:
-            raise ValueError(f"bound={self.bound!r} has no KL term to weigh: train it without a schedule")
+            raise NoWeightError(f"bound={self.bound!r} has no KL term to weigh: train it without a schedule")
         on_terms = (1, self.beta) if weights is None else tuple(self.weigh(weights, reconstruction=1, kl=self.beta).values())
         dbound, dparams = np.full_like(bound, -dloss / len(bound)), Gradients(self.shapes, self.dtype)
         BOUNDS[self.bound].backward(dbound, cache, dparams, self.parts, on_terms)

@@ -205,8 +205,8 @@ show(reparameterize_backward)
 # cancel, and $2hf_i+\tfrac{h^3}{3}f_{iii}$ remains. So the difference is wrong by $\tfrac{h^2}{6}f_{iii}$, which asks for short steps; and by
 # rounding, about $10^{-16}|f|/h$, which asks for long ones. No single $h$ suits every function. So `check` compares several steps, a whole ladder
 # of them where two do not settle it, estimates both errors, and judges every entry against the error of its own difference: there is no tolerance
-# to choose. Its verdict on an input is ok, WRONG, or CANNOT JUDGE, where all entries lie on a kink, for example; `resolution` says below which
-# relative size a mistake could not have been seen.
+# to choose. Its verdict on an input is ok, WRONG, or CANNOT JUDGE, where all entries lie on a kink, for example; `resolution` is the
+# error that the differences have themselves, relative to the gradient.
 #
 # All this takes many calls at nearby inputs, and is possible only because $\epsilon$ is an argument: every call has the same noise. Every floating
 # input is judged unless `wrt` names those that have a gradient; backward returns none for $\epsilon$.

@@ -12,7 +12,7 @@ def draw(out, vae, X_test, y_test, history, image):
 
     Parameters
     ----------
-    image : (h, w) of a row of X
+    image : (h, w) of a row of X, or None: a square if it is one
     """
     files, failed = [], {}
     try:

@@ -11,6 +11,5 @@ mathematics of the lecture: for that see the tests of densities, samplers and ex
 from .checker import check, over_theta
 from .models import check_model
 from .report import Report, Row
-from .verdicts import COORDINATES, DIRECTIONS
 
-__all__ = ["COORDINATES", "DIRECTIONS", "Report", "Row", "check", "check_model", "over_theta"]
+__all__ = ["Report", "Row", "check", "check_model", "over_theta"]

@@ -31,13 +31,14 @@ def check(forward, backward, *inputs, wrt=None, seed=0):
     -------
     Report
         Its rows say for each input "ok", "WRONG", or "CANNOT JUDGE" with the reason and what to do: every entry on a kink, a gradient
-        too small to see, nothing that moves, no gradient at all. `report.ok` is True only if every row is ok.
+        too small to see, nothing that moves, no gradient at all. Lower precision inside backward is WRONG. `report.ok` is True only if every row is ok.
 
     Raises
     ------
     ValueError, TypeError
         If a check would mean nothing: a wrong number or shape of gradients, fresh noise inside
-        forward or backward, inputs changed in place, lower precision inside, NaN or infinity.
+        forward or backward, inputs or the cache changed in place, an output of forward in lower precision, NaN or infinity. What
+        forward and backward raise themselves is passed on.
 
     Examples
     --------
@@ -62,10 +63,9 @@ def check(forward, backward, *inputs, wrt=None, seed=0):
 def judge_pair(pair, inputs, few=None):
     """A Row for each input in `pair.wrt`, in their order; `few`: see `verdicts.compare`."""
     upstream = pair.start(inputs)
-    pair.refuse_noise(inputs)
-    given = pair.gradients(inputs)
-    compared = compare(pair, inputs, upstream, [i for i in pair.wrt if i in given], few)
-    rows, faults = [], pair.faults(inputs, {i: row.scale for i, row in compared.items()})
+    grads = pair.refuse_noise(inputs)
+    compared = compare(pair, inputs, grads, upstream, few)
+    rows, faults = [], pair.faults(inputs, grads, {i: row.scale for i, row in compared.items()})
     for i in pair.wrt:
         row = compared.get(i, Row(pair.names[i], inputs[i].shape, CANNOT, NO_GRADIENT))
         rows.append(row._replace(verdict=WRONG, reason=faults[i]) if i in faults else row)

@@ -25,9 +25,10 @@ class Slope(NamedTuple):
 
     Attributes
     ----------
-    verdict : "ok", "WRONG", "still" (nothing moves, and backward says so), "kink" (backward lies between the sides) or "unsettled"
+    verdict : "ok", "WRONG", "still" (nothing moves, and backward says so), "kink" (backward lies between the sides), "unsettled" (the
+        steps agree on nothing) or "undefined" (no step lies in forward's domain)
     error : float, of `numeric`: truncation and rounding, both estimated
-    nearby : float, the largest slope within a tenth, beside which a zero is a zero
+    nearby : float, the largest slope of a side at longer steps, beside which a zero is a zero; 0 where two steps sufficed
     step : float, the h at which this is known best
     """
 
@@ -41,7 +42,7 @@ class Slope(NamedTuple):
 
 
 class Along:
-    """The projection g = upstream . forward as a function of one input, the others fixed."""
+    """The outputs of forward, whose projection is g = <upstream, forward>, as a function of one input, the others fixed."""
 
     def __init__(self, forward, inputs, i, upstream):
         self.forward, self.before, self.after, self.upstream = forward, inputs[:i], inputs[i + 1 :], upstream

@@ -4,11 +4,11 @@ import copy
 
 import numpy as np
 
-from ..support.protocol import check_gradient, check_loss
+from ..support.protocol import NoWeightError, check_gradient, check_loss
 from ..support.validation import check_labels
 from .checker import judge_pair
 from .differences import inner, norm
-from .report import WRONG, Report
+from .report import CANNOT, WRONG, Report, Row
 from .running import Pair, check_callable, judged
 from .verdicts import COORDINATES, STILL
 
@@ -18,7 +18,7 @@ WEIGHTS = 0.0, 0.3, 2.0  # that a schedule may hand on
 
 
 def check_model(model, X, y=None, *, wrt=None, seed=0):
-    """The same for a whole model: the loss by every parameter, at fixed noise.
+    """Compare a model's loss_backward with central differences of its loss, by every parameter, at fixed noise.
 
     Small models are checked entry by entry, large ones on the first rows, along random directions and at a few entries. The check is
     made a small random step away from theta: a fresh VAE has log_sigma = 0, where a wrong chain through sigma = 1 cannot be seen; then
@@ -37,8 +37,8 @@ def check_model(model, X, y=None, *, wrt=None, seed=0):
 
     Returns
     -------
-    Report, with one row for each name in `model.params` (or in `wrt`), one for each term whose weight can be set, and one more if
-    the gradient is wrong at the other theta alone
+    Report, with one row for each name in `model.params` (or in `wrt`); if none of these is WRONG, also one for each term whose weight
+    can be set and that some parameter moves, and one if the gradient is wrong at the other theta
 
     Raises
     ------
@@ -120,10 +120,13 @@ def _weights(loss, seed):
         _, cache = loss.run(theta)
         try:
             loss.gradient(1.0, cache, {name: 1.0})
-        except ValueError:
+        except NoWeightError:
             refused.append(name)
-            continue
-        rows += _weight(loss, name, theta, seed)
+        except ValueError as error:
+            reason = f"loss_backward failed with weights={{{name!r}: 1.0}}, {error}: mend it, or refuse the name by self.weigh"
+            rows.append(Row(f"weight of {name}", theta.shape, CANNOT, reason))
+        else:
+            rows += _weight(loss, name, theta, seed)
     return rows, refused
 
 

@@ -15,12 +15,12 @@ class Row(NamedTuple):
     name, shape : of the input
     verdict : "ok", "WRONG" or "CANNOT JUDGE"
     reason : str, why, and what to do; empty where nothing needs to be said
-    error : float, norm-wise relative difference |a - n| / max(|a|, |n|) of backward and the differences; NaN where none could be formed
-    resolution : float, the same of the differences' own estimated error, and at least 1e-8: no smaller mistake could have been seen
-    scale : float, the slope that both are relative to: the norm of the gradient, or, where that is zero, of the slopes close by
+    error : float, norm-wise difference |a - n| of backward and the differences, relative to `scale`; NaN where none could be formed
+    resolution : float, the same of the differences' own estimated error, at least 1e-8; an entry is judged against its own error
+    scale : float, what both are relative to: the largest of |a|, |n| and the slopes close by
     entry, analytic, numeric : where they differ most, and both numbers there
     checked : str, what was compared: "12 entries", "12 directions, 50 of 40000 entries"
-    left_out, unseen : int, entries on kinks, and entries too small to be seen beside the others
+    left_out, unseen : int, entries and directions on kinks, and entries too small to be seen beside the others
     steps, errors : ndarrays of shape (S,), |difference - backward| at that entry for every step h: see `plots.step_sizes`
     step : float, the step h that was trusted there
     """
@@ -83,7 +83,7 @@ class Report:
             lines.append(f"random directions and single entries of large inputs: {'; '.join(sampled)}")
         left_out, unseen = sum(row.left_out for row in self.rows), sum(row.unseen for row in self.rows)
         if left_out:
-            lines.append(f"left out: {left_out} on a kink, as of a ReLU, where backward lies between the slopes of the two sides")
+            lines.append(f"left out: {left_out} on a kink, as of a ReLU, where any slope between those of the two sides is right")
         if unseen:
             lines.append(f"passed over: {unseen} too small to be seen beside the other entries")
         lines += self.notes

@@ -32,16 +32,21 @@ class Pair:
         return self._backward(inputs, self.douts)
 
     def _backward(self, inputs, douts):
-        handed, kept = [a.copy() for a in inputs], [d.copy() for d in douts]
+        handed = [a.copy() for a in inputs]
         _, cache = self.forward(*handed)
-        grads = self.backward(tuple(kept) if self.several else kept[0], cache)
+        grads = self._matched(inputs, douts, cache)
         _refuse_changed("backward", self.names, inputs, handed)
+        return grads
+
+    def _matched(self, inputs, douts, cache):
+        kept = tuple(d.copy() for d in douts)
+        grads = self.backward(kept if self.several else kept[0], cache)
         _refuse_changed("backward", ["dout"] * len(kept), douts, kept)
         return _match(grads, self.names, inputs, self.wrt)
 
-    def slack(self, inputs):
+    def slack(self, inputs, first):
         """How far backward's own rounding may move its gradients, {index: array}: inputs and dout moved by a rounding or two, and moved back."""
-        first, found = self.gradients(inputs), {}
+        found = {}
         for _ in range(3):
             moved = [a * (1 + EPS * self.rng.integers(-2, 3, a.shape)) if a.dtype.kind == "f" else a for a in inputs]
             douts = tuple(d * (1 + EPS * self.rng.integers(-2, 3, d.shape)) for d in self.douts)
@@ -51,27 +56,23 @@ class Pair:
         return {i: np.where(far <= max(1e-3 * np.abs(first[i]).max(), least), far, 0.0) for i, far in found.items()}  # no jump, as at a tie
 
     def refuse_noise(self, inputs):
-        """ValueError if two backward passes differ, each after a forward of its own, or both on one cache."""
+        """The gradients; ValueError if two backward passes differ, each after a forward of its own, or both on one cache."""
         first, second = self.gradients(inputs), self.gradients(inputs)
         if any(not np.array_equal(first[i], second[i]) for i in first):
             raise ValueError("backward is not deterministic: two calls differ. It must use the noise of forward, kept in the cache")
         _, cache = self.forward(*[a.copy() for a in inputs])
-        again = self._matched(cache, inputs)
-        kept, other = {i: grad.copy() for i, grad in again.items()}, self._matched(cache, inputs)
+        kept = {i: grad.copy() for i, grad in self._matched(inputs, self.douts, cache).items()}
+        other = self._matched(inputs, self.douts, cache)
         if any(not np.array_equal(kept[i], other[i]) for i in kept):
             raise ValueError("backward changes its cache: a second call on the same cache differs. Write to a new array instead")
+        return first
 
-    def _matched(self, cache, inputs):
-        douts = tuple(d.copy() for d in self.douts)
-        return _match(self.backward(douts if self.several else douts[0], cache), self.names, inputs, self.wrt)
-
-    def faults(self, inputs, sizes):
+    def faults(self, inputs, first, sizes):
         """{index of input: what is wrong with its gradient whatever the differences say}: not linear in dout, or not in double precision.
 
         `sizes`: {index: the slope of an upstream gradient of 1}, beside which rounding is judged.
         """
-        first, found = self.gradients(inputs), {}
-        least = 1e-13 * max(norm(d) for d in self.douts)  # below it a gradient may be rounding alone
+        found, least = {}, 1e-13 * max(norm(d) for d in self.douts)  # below it a gradient may be rounding alone
         for scale in SCALES:
             others = tuple(scale * d for d in self._draw(self.douts))
             second = self._backward(inputs, others)

@@ -14,13 +14,13 @@ BESIDE = 1e-7  # unless it is so small beside the other entries of its input
 ROUNDING = 1e-14  # relative to the largest entry of its input and to dout: below it a difference is rounding, whoever is right
 
 
-def compare(pair, inputs, upstream, wrt, few=None):
-    """{index: Row} for each input in `wrt`: its gradient from `pair` against the slopes of upstream @ forward.
+def compare(pair, inputs, grads, upstream, few=None):
+    """{index: Row} for each input that has a gradient in `grads`, {index: array}: this against the slopes of <upstream, forward>.
 
     `few`: check a sample of so many single entries, beside random directions; without it every entry, if they are at most `COORDINATES`.
     """
-    grads, slack, rows = pair.gradients(inputs), pair.slack(inputs), {}
-    for i in wrt:
+    slack, rows = pair.slack(inputs, grads), {}
+    for i in grads:
         row = _row(pair, inputs, i, grads[i], slack[i], upstream, few)
         flat = row.verdict == OK and norm(grads[i]) <= 1e-6 * row.scale  # no slope here, though there may be one close by
         rows[i] = _second_look(pair, row, inputs, i, upstream, few) if flat else row
@@ -91,7 +91,7 @@ def _unit(v):
 
 
 def _count(slopes, size):
-    directions = sum(slope.label.startswith("direction") for slope in slopes)
+    directions = sum(slope.label.startswith("direction") for slope in slopes)  # those on kinks too: they were tried
     entries = len(slopes) - directions
     return f"{directions} directions, {entries} of {size} entries" if directions else f"{entries} entries"
 
@@ -149,8 +149,9 @@ def _second_look(pair, row, inputs, i, upstream, few):
     moved[i] = inputs[i] + 0.01 * pair.rng.standard_normal(inputs[i].shape) * np.maximum(1, np.abs(inputs[i]))
     if Along(pair.forward, moved, i, upstream).base is None:
         return row._replace(verdict=CANNOT, reason=STILL)
-    grad = pair.gradients(moved)[i]
-    again = _row(pair, moved, i, grad, pair.slack(moved)[i], upstream, few)
+    grads = pair.gradients(moved)
+    grad = grads[i]
+    again = _row(pair, moved, i, grad, pair.slack(moved, grads)[i], upstream, few)
     if again.verdict == OK:
         return row if np.any(grad) else row._replace(verdict=CANNOT, reason=STILL)
     return again._replace(reason=again.reason or "the gradient is zero at these inputs, and wrong a small step away from them")

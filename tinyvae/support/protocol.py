@@ -3,6 +3,10 @@
 import numpy as np
 
 
+class NoWeightError(ValueError):
+    """A term that has no weight in the loss: to refuse it is right, and no fault of a backward pass."""
+
+
 def check_loss(model, returned, n):
     """What `loss_forward` returned for n rows, as it is, or an error that says what was wanted."""
     who = f"loss_forward of {type(model).__name__}"

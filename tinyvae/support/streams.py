@@ -1,4 +1,4 @@
-"""Random streams: whatever a model draws by its seed comes from a stream of its own, so that no noise is used twice."""
+"""Random streams: one for each purpose that a model draws for by its seed; evaluations share theirs, and so are paired."""
 
 import numpy as np
 
