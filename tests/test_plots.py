@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from matplotlib.patches import FancyArrowPatch
 
 from tinyvae import check, plots
 from tinyvae.gradcheck import Report, Row
+from tinyvae.plots.diagrams import graph
 
 RNG = np.random.default_rng(0)
 
@@ -123,3 +125,20 @@ def test_step_sizes_fall_rise_and_stay(ax):
     assert any(line.get_marker() == "o" and line.get_xdata() == report.rows[0].step for line in ax.lines)
     with pytest.raises(ValueError, match="every one lies on kinks"):
         plots.step_sizes(Report("nothing", [Row("x", (3,), "CANNOT JUDGE")]), ax)
+
+
+def test_a_diagram_draws_its_nodes_arrows_and_plates_and_refuses_what_it_does_not_know(ax):
+    nodes = {"z": (0, 2, "$z$", "latent"), "x": (0, 0, "$x$", "observed"), "t": (-2, 0, "theta", "parameter")}
+    arrows = [("z", "x"), ("t", "x", "W"), ("x", "z", "dz", "backward")]
+    assert graph(nodes, arrows, [(-1, -1, 1, 3, "n = 1..N")], ax=ax) is ax
+    drawn = [patch for patch in ax.patches if isinstance(patch, FancyArrowPatch)]
+    assert [patch.get_linestyle() == "-" for patch in drawn] == [True, True, False], "backward is told without colour"
+    assert {"$z$", "$x$", "theta", "W", "dz", "n = 1..N"} <= {text.get_text() for text in ax.texts}
+    (low, high), (bottom, top) = ax.get_xlim(), ax.get_ylim()
+    assert low < -2 and high > 1 and bottom < -1 and top > 3, "nothing is cut off"
+    with pytest.raises(ValueError, match="node 'y'"):
+        graph(nodes, [("z", "y")], ax=ax)
+    with pytest.raises(ValueError, match="kind 'circle'"):
+        graph({"z": (0, 0, "z", "circle")}, [], ax=ax)
+    with pytest.raises(ValueError, match="style of an arrow"):
+        graph(nodes, [("z", "x", "", "back")], ax=ax)

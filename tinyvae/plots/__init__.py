@@ -22,7 +22,7 @@ FONT = 15  # points on a figure 8 inches wide: read from the last row
 
 def save(path, draw, *args, size=(8, 5), **options):
     """Draw one picture with a function of this module and write it to `path`, whole."""
-    from .support.storage import replacing
+    from ..support.storage import replacing
 
     if Path(path).suffix.lower() not in (".png", ".pdf", ".svg"):
         raise ValueError(f"a picture must be a .png, .pdf or .svg file, got {path}")
