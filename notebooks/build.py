@@ -1,153 +1,123 @@
-"""Build the notebooks from their sources, and the map of lectures to notebooks to functions.
+"""Build the notebooks from their sources, and the maps that lead to them.
 
-    python notebooks/build.py            build all that have changed, and the map
-    python notebooks/build.py 05 07      build these
-    python notebooks/build.py --run      run all sources (or those named) in clean kernels and write nothing
+    python notebooks/build.py                   build all that have changed, and the map, errata and notation
+    python notebooks/build.py 05 06a            build these
+    python notebooks/build.py --run             run all notebooks (or those named) in clean kernels, compare, write nothing
+    python notebooks/build.py --slides MY.tsv   a map for a lecture of your own, written to MY.md
 
-A source is a Python file in percent format; what is built keeps its outputs and figures, so that it reads on a web
-page. Needs the extra `notebooks`: pip install -e ".[notebooks]"
+A source is a Python file in percent format. What is built keeps its outputs and figures, so that it reads on a web page; cells that
+are tagged `answer` keep none and are folded, so that nothing to predict stands beside its answer. Needs the extra `notebooks`:
+pip install -e ".[notebooks]"
 """
 
 import argparse
-import ast
-import csv
 import re
 import sys
+import tempfile
 import time
 from pathlib import Path
 
-import jupytext
 import nbformat
 
-HERE = Path(__file__).parent
-PACKAGE = HERE.parent / "tinyvae"
-ITEM = re.compile(r"\bD\d-\d+\b")
-LECTURES = {
-    "D0": "K. Struminsky, Variational Auto-Encoders (2021)",
-    "D1": "M. Kim, Deep Learning Systems, lecture 12",
-    "D2": "CSC421, variational auto-encoders",
-    "D3": "notes, 11. VAE",
-    "D4": "J. Jordan, Variational autoencoders",
-}
+sys.path.insert(0, str(Path(__file__).parent))
+from form import notebook
+from lectures import HERE, number, sources
+from maps import PAGES, slide_map
+
+UNCHECKED = {"answer", "timing"}  # not stored; not the same twice
+NUMBER = re.compile(r"[-+]?\d+(?:\.\d*)?(?:e[-+]?\d+)?")
 
 
-def sources():
-    """The source files in order."""
-    return sorted((HERE / "source").glob("[0-9][0-9]_*.py"))
+def tagged(cell, names):
+    """Whether a cell has one of these tags."""
+    return not set(names).isdisjoint(cell.metadata.get("tags", []))
 
 
-def read(path):
-    """A source as a notebook without outputs."""
-    return jupytext.read(path, fmt="py:percent")
-
-
-def run(path):
-    """The notebook of a source after execution in a clean kernel, with stable ids and no time stamps."""
+def run(book, stem):
+    """Execute a notebook, from a folder that holds nothing else, in a clean kernel."""
     from nbclient import (
-        NotebookClient,  # here, because the tests compare sources without running them
+        NotebookClient,  # not above: the tests compare sources without running them
     )
 
-    notebook = read(path)
-    for n, cell in enumerate(notebook.cells):
-        cell["id"] = f"cell-{n}"
+
     start = time.perf_counter()
-    NotebookClient(notebook, timeout=120, coalesce_streams=True, resources={"metadata": {"path": str(HERE)}}).execute()
-    for cell in notebook.cells:
+    with tempfile.TemporaryDirectory() as folder:
+        nbformat.write(book, Path(folder) / f"{stem}.ipynb")
+        NotebookClient(book, timeout=120, coalesce_streams=True, resources={"metadata": {"path": folder}}).execute()
+    for cell in book.cells:
         cell["metadata"].pop("execution", None)
-        cell["metadata"].pop("lines_to_next_cell", None)
-    notebook.metadata = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}}
-    print(f"{path.stem}: {time.perf_counter() - start:.1f} s", flush=True)
-    return notebook
+    print(f"{stem}: {time.perf_counter() - start:.1f} s", flush=True)
+    return book
+
+
+def built(path):
+    """The notebook of a source with its outputs, those of answers left out."""
+    book = run(notebook(path), path.stem)
+    for cell in book.cells:
+        if cell.cell_type == "code" and tagged(cell, ["answer"]):
+            cell["outputs"], cell["execution_count"] = [], None
+    return book
 
 
 def same_source(path):
     """Whether the built notebook holds exactly the cells of its source."""
-    built = HERE / f"{path.stem}.ipynb"
-    if not built.exists():
-        return False
-    old, new = nbformat.read(built, as_version=4).cells, read(path).cells
-    return [(c.cell_type, c.source) for c in old] == [(c.cell_type, c.source) for c in new]
+    file = HERE / f"{path.stem}.ipynb"
+    return file.exists() and cells(nbformat.read(file, as_version=4)) == cells(notebook(path))
 
 
-def items():
-    """id -> (statement, notebook) of everything that the lectures state."""
-    with open(HERE / "items.tsv", encoding="utf-8", newline="") as file:
-        rows = csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
-        return {row["id"]: (row["what the lecture states or shows"], row["notebook"]) for row in rows}
+def cells(book):
+    """What of a notebook comes from its source."""
+    return [(cell.cell_type, cell.source, cell.metadata.get("tags"), cell.metadata.get("answer")) for cell in book.cells]
 
 
-def sections(path):
-    """(title, item ids, functions shown) of every section of a source that names items."""
-    found = []
-    for part in re.split(r"(?m)^# ## ", path.read_text(encoding="utf-8"))[1:]:
-        title, lines = part.split("\n", 1)[0].strip(), part.splitlines()
-        ids = [i for line in lines if line.startswith("# *Items:") for i in ITEM.findall(line)]
-        shown = [name for call in re.findall(r"(?ms)^show\((.*?)\)$", part) for name in re.findall(r"[\w.]+", call)]
-        if ids:
-            found.append((title, ids, shown))
-    return found
+def printed(book):
+    """Number of a cell -> what it printed, of the cells whose output can be compared."""
+    code = [(n, cell) for n, cell in enumerate(book.cells) if cell.cell_type == "code" and not tagged(cell, UNCHECKED)]
+    return {n: "".join(out.text for out in cell.outputs if out.output_type == "stream" and out.name == "stdout") for n, cell in code}
 
 
-def anchor(title):
-    """The fragment under which a Markdown heading is found on a web page."""
-    return re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-")
+def same_print(old, new):
+    """Whether two texts have the same words, and numbers that agree to 2 % (another machine's rounding) or to 1e-6."""
+    pairs = list(zip(NUMBER.findall(old), NUMBER.findall(new), strict=False))
+    words = ["".join(NUMBER.sub("#", text).split()) for text in (old, new)]
+    close = (abs(a - b) <= max(0.02 * max(abs(a), abs(b)), 1e-6) for a, b in (map(float, pair) for pair in pairs))
+    return words[0] == words[1] and all(close)
 
 
-def functions():
-    """Name -> (file below the package, line) of all its functions, classes and methods ("VAE.fit")."""
-    found = {}
-    for path in sorted(PACKAGE.rglob("*.py")):
-        for node in ast.parse(path.read_text(encoding="utf-8")).body:
-            if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
-                found[node.name] = path.relative_to(PACKAGE).as_posix(), node.lineno
-            if isinstance(node, ast.ClassDef):
-                methods = [m for m in node.body if isinstance(m, ast.FunctionDef)]
-                found |= {f"{node.name}.{m.name}": (path.relative_to(PACKAGE).as_posix(), m.lineno) for m in methods}
-    return found
-
-
-def lecture_map():
-    """notebooks/README.md: lecture -> its statements in order -> notebook section -> functions of the package."""
-    code, places = functions(), {}
-    for path in sources():
-        for title, ids, shown in sections(path):
-            links = [f"[`{name}`](../tinyvae/{code[name][0]}#L{code[name][1]})" for name in shown]
-            for i in ids:
-                places.setdefault(i, (path.stem, title, ", ".join(links)))
-    lines = [INTRODUCTION]
-    for lecture, name in LECTURES.items():
-        lines += [f"\n## {lecture}: {name}\n", "| item | the lecture states | notebook section | code |", "|---|---|---|---|"]
-        for i, (statement, _) in items().items():
-            if i.startswith(lecture + "-") and i in places:
-                stem, title, links = places[i]
-                statement = statement.replace("|", "∣")
-                lines.append(f"| {i} | {statement} | [{stem[:2]}, {title}]({stem}.ipynb#{anchor(title)}) | {links} |")
-    return "\n".join(lines) + "\n"
-
-
-INTRODUCTION = """# The notebooks: a companion to five lectures
-
-Read them on the web page, outputs and figures included, or run them in JupyterLab. Each opens with the lecture pages that it accompanies
-and that lecture's notation beside ours. Sections state what the slide says, derive it, show the package's code for it,
-and check it with a number. Built from `source/*.py` by `python notebooks/build.py`.
-
-Below, every statement of the lectures that a notebook covers, in the lecture's own order."""
+def compare(path):
+    """Run the stored notebook and return a complaint for each cell that prints something else than it stored."""
+    stored = nbformat.read(HERE / f"{path.stem}.ipynb", as_version=4)
+    old = printed(stored)
+    new = printed(run(stored, path.stem))
+    return [f"{path.stem}, cell {n}, stored:\n{old[n]}\nnow:\n{new[n]}" for n in old if not same_print(old[n], new[n])]
 
 
 def main():
-    """Build, or run only."""
+    """Build, run, or map."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("numbers", nargs="*", help="notebooks to build, as 05; default: those that have changed")
-    parser.add_argument("--run", action="store_true", help="run all and write nothing")
+    parser.add_argument("numbers", nargs="*", help="notebooks to build, as 05 or 06a; default: those that have changed")
+    parser.add_argument("--run", action="store_true", help="run, compare what is printed with what is stored, write nothing")
+    parser.add_argument("--slides", metavar="MY.tsv", type=Path, help="write a map of your own slides to MY.md")
     args = parser.parse_args()
-    for path in sources():
-        wanted = path.stem[:2] in args.numbers
-        if args.run and (wanted or not args.numbers):
-            run(path)
-        elif not args.run and (wanted or (not args.numbers and not same_source(path))):
-            nbformat.write(run(path), HERE / f"{path.stem}.ipynb")
-    if not args.run:
-        (HERE / "README.md").write_text(lecture_map(), encoding="utf-8", newline="\n")
+    if unknown := set(args.numbers) - {number(path) for path in sources()}:
+        parser.error(f"no notebook {', '.join(sorted(unknown))}: they are {', '.join(number(path) for path in sources())}")
+    if args.slides:
+        try:
+            text = slide_map(args.slides)
+        except (OSError, ValueError) as error:
+            parser.error(str(error))
+        args.slides.with_suffix(".md").write_text(text, encoding="utf-8", newline="\n")
+        return 0
+    chosen = [path for path in sources() if not args.numbers or number(path) in args.numbers]
+    if args.run:
+        complaints = [complaint for path in chosen for complaint in compare(path)]
+        print("\n".join(complaints))
+        return bool(complaints)
+    for path in chosen:
+        if args.numbers or not same_source(path):
+            nbformat.write(built(path), HERE / f"{path.stem}.ipynb")
+    for name, page in PAGES.items():
+        (HERE / name).write_text(page(), encoding="utf-8", newline="\n")
     return 0
 
 

@@ -1,86 +1,211 @@
-"""Layer 4, notebooks: built from their sources, every item of the lectures covered, every link alive. CI also runs them all."""
+"""Layer 4, notebooks: built from their sources, answers folded, every item and erratum shown, every link alive. CI also runs them all."""
 
-import importlib.util
+import ast
 import re
+import sys
+from functools import reduce
+from importlib import import_module
+from itertools import pairwise
 from pathlib import Path
 
 import nbformat
 import pytest
 
-FOLDER = Path(__file__).parent.parent / "notebooks"
-spec = importlib.util.spec_from_file_location("build", FOLDER / "build.py")
-build = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(build)
+from tinyvae import companion
 
-PATHS = build.sources()
-WRITTEN = {path.stem[:2] for path in PATHS}
+FOLDER = Path(__file__).parent.parent / "notebooks"
+sys.path.insert(0, str(FOLDER))
+import build
+import form
+import lectures
+import maps
+
+PATHS = lectures.sources()
+WRITTEN = {lectures.number(path) for path in PATHS}
 LATER = {"12", "13"}  # they wait for the systems that they need
+NEW = [path for path in PATHS if "*Short path.*" in path.read_text(encoding="utf-8")]  # in the form that the builder fills and folds
+new_texts = pytest.mark.parametrize("path", NEW, ids=lambda path: path.stem)
 texts = pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
 
 
+def stored(path):
+    return nbformat.read(FOLDER / f"{path.stem}.ipynb", as_version=4).cells
+
+
+def tagged(cell, tag):
+    return tag in cell.metadata.get("tags", [])
+
+
+def named(dotted, namespace):
+    """What a name as "VAE.fit" means."""
+    first, *rest = dotted.split(".")
+    return reduce(getattr, rest, namespace[first])
+
+
 def covered(path):
-    return [i for _, ids, _ in build.sections(path) for i in ids]
+    return [item for text in lectures.sections(path).values() for item in lectures.items_of(text)]
+
+
+# ---- what they cover ---------------------------------------------------------------------------------
 
 
 def test_all_items_of_the_written_notebooks_are_covered():
-    wanted = {i: n for i, (_, n) in build.items().items() if n in WRITTEN}
-    found = {i: path.stem[:2] for path in PATHS for i in covered(path) if i in wanted and wanted[i] == path.stem[:2]}
-    assert sorted(set(wanted) - set(found)) == []
+    wanted = {item for item, row in lectures.ITEMS.items() if row["notebook"][:2] in {number[:2] for number in WRITTEN}}
+    found = {item for path in PATHS for item in covered(path) if lectures.ITEMS[item]["notebook"][:2] == lectures.number(path)[:2]}
+    assert found == wanted
     readme = " ".join((FOLDER.parent / "README.md").read_text(encoding="utf-8").split())
-    assert f"cover {len(found)} of the {len(build.items())} things that the lectures state" in readme
-    assert all(i in build.items() for path in PATHS for i in covered(path)), "an unknown item is named"
+    assert f"cover {len(found)} of the {len(lectures.ITEMS)} things that the lectures state" in readme
 
 
-def test_the_twelve_notebooks_are_there():
-    numbers = {n for _, n in build.items().values() if n != "-"}
-    assert WRITTEN == numbers - LATER
+def test_the_map_holds_every_item_in_the_lectures_own_order():
+    rows = re.findall(r"(?m)^\| (D\d-\d+) \| (.*) \|$", (FOLDER / "README.md").read_text(encoding="utf-8"))
+    assert [item for item, _ in rows] == [item for item, row in lectures.ITEMS.items() if row["notebook"] != "-"] and len(rows) == 270
+    assert {item for item, rest in rows if "to come (notebook" in rest} == {
+        item for item, row in lectures.ITEMS.items() if row["notebook"] in LATER and item not in maps.places()
+    }
+    assert all(row["section"] for row in lectures.ITEMS.values() if row["notebook"] != "-")
+
+
+def test_every_equation_tag_stands_in_a_docstring_a_notebook_and_a_test():
+    def found(paths):
+        return {tag for path in paths for tag in lectures.TAG.findall(path.read_text(encoding="utf-8"))}
+
+    documented = found((FOLDER.parent / "tinyvae").rglob("*.py"))
+    tested = set(re.findall(r"\b([A-Z]{2,6}\.\d)\b", "\n".join(p.read_text(encoding="utf-8") for p in Path(__file__).parent.glob("*.py"))))
+    assert documented == found(PATHS) and documented - tested == set()
+
+
+# ---- what is stored ----------------------------------------------------------------------------------
 
 
 @texts
 def test_the_built_notebook_holds_the_cells_of_its_source(path):
-    assert build.same_source(path), f"build it: python notebooks/build.py {path.stem[:2]}"
+    assert build.same_source(path), f"build it: python notebooks/build.py {lectures.number(path)}"
 
 
 @texts
-def test_built_with_outputs_small_and_without_errors(path):
-    file = FOLDER / f"{path.stem}.ipynb"
-    assert file.stat().st_size <= 1_500_000
-    cells = [cell for cell in nbformat.read(file, as_version=4).cells if cell.cell_type == "code"]
-    outputs = [output for cell in cells for output in cell.outputs]
+def test_outputs_are_stored_small_and_without_errors_and_answers_have_none(path):
+    assert (FOLDER / f"{path.stem}.ipynb").stat().st_size <= 1_500_000
+    code = [cell for cell in stored(path) if cell.cell_type == "code"]
+    outputs = [output for cell in code for output in cell.outputs]
     assert outputs and all(output.output_type != "error" for output in outputs)
     assert any("image/png" in output.get("data", {}) for output in outputs), "no figure"
-    assert all(cell.execution_count for cell in cells)
-    solutions = [cell for cell in cells if "solution" in cell.metadata.get("tags", [])]
-    assert solutions and all(cell.metadata["jupyter"]["source_hidden"] for cell in solutions), "a solution stands open"
-    assert not any("# %%" in cell.source for cell in cells)
+    answers = [cell for cell in code if tagged(cell, "answer")]
+    assert all(not cell.outputs and cell.execution_count is None for cell in answers)
+    assert all(cell.execution_count for cell in code if not tagged(cell, "answer"))
+
+
+@new_texts
+def test_answers_are_in_folds_and_the_cell_below_runs_what_the_fold_holds(path):
+    cells, keys = stored(path), []
+    for fold, cell in pairwise(cells):
+        if cell.cell_type == "code" and tagged(cell, "answer"):
+            key = re.fullmatch(r'answer\("(.*)"\)', cell.source)[1]
+            assert fold.metadata["answer"] == key and "```python" in fold.source
+            keys.append(key)
+    assert keys and len(keys) == len(set(keys))
+    for cell in cells:
+        assert cell.source.startswith("<details>") == (cell.cell_type == "markdown" and tagged(cell, "answer"))
+        assert "# %%" not in cell.source and not (tagged(cell, "answer") and re.search(r"(?m)^#+ \w", re.sub(r"(?s)```.*?```", "", cell.source)))
+
+
+@new_texts
+def test_what_is_asked_is_not_answered_beside(path):
+    """After a prediction the next code is its answer, and so is the text up to the next piece of text that asks or derives."""
+    asked = False
+    for cell in form.jupytext.read(path, fmt="py:percent").cells:
+        if cell.cell_type == "markdown" and "redict first" in cell.source:
+            assert not tagged(cell, "answer"), "a question in a fold"
+            assert "redict first" in cell.source.strip().split("\n\n")[-1], f"text after the question: {cell.source[-200:]}"
+            asked = True
+        elif asked:
+            assert tagged(cell, "answer"), f"{path.stem}: the question is followed by {cell.source[:80]}"
+            asked = cell.cell_type == "markdown"
+    assert not asked
 
 
 @texts
+def test_shown_code_is_the_code_of_the_package(path):
+    """What a stored output of `show` holds is what the package holds now."""
+    namespace, wanted, found = {}, [], []
+    for cell in form.jupytext.read(path, fmt="py:percent").cells:
+        if cell.cell_type != "code":
+            continue
+        for node in ast.parse(cell.source).body:
+            if isinstance(node, ast.ImportFrom):
+                namespace |= {alias.asname or alias.name: getattr(import_module(node.module), alias.name, None) for alias in node.names}
+            elif isinstance(node, ast.Expr) and ast.unparse(node).startswith("show(") and not tagged(cell, "answer"):
+                wanted += [companion.shown(named(ast.unparse(thing), namespace)) for thing in node.value.args]
+    for cell in stored(path):
+        found += [out.data["text/markdown"] for out in cell.get("outputs", []) if "text/markdown" in out.get("data", {})]
+    assert found == wanted, f"build it: python notebooks/build.py {lectures.number(path)}"
+
+
+def test_a_print_is_compared_by_its_words_and_its_numbers():
+    assert build.same_print("loss 1.000 nats\n", "loss  1.010 nats")
+    assert build.same_print("error 3.1e-12", "error 8e-13")
+    for other in ("loss 1.1 nats", "loss -1 nats", "gain 1 nats", "loss 1 2 nats"):
+        assert not build.same_print("loss 1 nats", other), other
+
+
+# ---- their form --------------------------------------------------------------------------------------
+
+
+@new_texts
 def test_form_of_a_notebook(path):
-    text = path.read_text(encoding="utf-8")
-    assert re.search(r"(?m)^# # \d\d ", text) and "Accompanies" in text and "Afterwards you can" in text
-    assert text.count("assert ") >= 3 and "redict first" in text
-    assert "raise NotImplementedError(" in text and '"source_hidden": true' in text
-    for title, ids, _ in build.sections(path):
-        assert len(ids) == len(set(ids)), title
-    assert "show(" in text or path.stem[:2] == "14"
+    text, parts = path.read_text(encoding="utf-8"), lectures.sections(path)
+    assert re.search(rf"(?m)^# # {lectures.number(path)} ", text) and "Afterwards you can" in text
+    assert text.count("assert ") >= 3 and "redict first" in text and "raise NotImplementedError(" in text
+    assert "Summary" in parts and "# *References: " in parts["References"]
+    assert 3 <= sum("# *Short path.*" in part for part in parts.values()) <= 8
+    assert "\\bar" not in text and "\\overline" not in text, "a derivative is dv, a mean is called a mean"
+    assert all(re.fullmatch(r"[\w .,:?-]+", title, re.ASCII) for title in parts), "an anchor that not every page makes alike"
+    bound = {node.id for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    assert "answer" not in bound, "the built notebook calls it"
+    for title, part in parts.items():
+        ids = lectures.items_of(part)
+        assert len(ids) == len(set(ids)) and all(item in lectures.ITEMS for item in ids), title
 
 
-def test_the_map_is_up_to_date_and_its_links_resolve():
-    text = (FOLDER / "README.md").read_text(encoding="utf-8")
-    assert text == build.lecture_map(), "build it: python notebooks/build.py"
-    for file, line, name in {(f, n, name) for name, f, n in re.findall(r"\[`([\w.]+)`\]\(\.\./tinyvae/([\w/]+\.py)#L(\d+)\)", text)}:
-        source = (FOLDER.parent / "tinyvae" / file).read_text(encoding="utf-8").splitlines()[int(line) - 1]
-        assert re.match(rf"\s*(def|class) {name.split('.')[-1]}\b", source), (name, file, line)
-    for stem, fragment in set(re.findall(r"\]\((\d\d_\w+)\.ipynb#([^)]+)\)", text)):
-        assert fragment in {build.anchor(title) for title, _, _ in build.sections(FOLDER / "source" / f"{stem}.py")}
+@new_texts
+def test_the_first_cell_leads_to_the_lecture_and_to_the_package(path):
+    first = stored(path)[0].source
+    assert "**Accompanies**" in first and "%pip install" in first and "| quantity |" in first
+    for title in re.findall(r"\]\(#([^)]+)\)", first):
+        assert title in {lectures.anchor(name) for name in lectures.sections(path)}
 
 
-def test_every_equation_tag_stands_in_a_docstring_a_notebook_and_a_test():
-    def tags(paths):
-        return {tag for path in paths for tag in re.findall(r"\[([A-Z]{2,6}\.\d)\]", path.read_text(encoding="utf-8"))}
+# ---- the way there -----------------------------------------------------------------------------------
 
-    documented = tags((FOLDER.parent / "tinyvae").rglob("*.py"))
-    derived = tags(PATHS)
-    tested = set(re.findall(r"\b([A-Z]{2,6}\.\d)\b", "\n".join(p.read_text(encoding="utf-8") for p in Path(__file__).parent.glob("*.py"))))
-    assert documented - derived == set() and derived - documented == set() and documented - tested == set()
+
+def test_maps_are_up_to_date_and_their_links_resolve():
+    for name, page in maps.PAGES.items():
+        text = (FOLDER / name).read_text(encoding="utf-8")
+        assert text == page(), "build it: python notebooks/build.py"
+        for target, fragment in re.findall(r"\]\((?!https?:)([^)#]+)(?:#([^)]+))?\)", text):
+            assert (FOLDER / target).exists(), target
+            if fragment:
+                heads = [line[3:] for cell in stored(FOLDER / target) if cell.cell_type == "markdown" for line in cell.source.splitlines() if line[:3] == "## "]
+                assert fragment in map(lectures.anchor, heads), (target, fragment)
+
+
+def test_functions_are_linked_by_name_so_that_a_new_line_breaks_no_link():
+    links = re.findall(r"\[`([\w.]+)`\]\(\.\./tinyvae/([\w/]+\.py)\)", (FOLDER / "README.md").read_text(encoding="utf-8"))
+    assert len(links) > 200 and all(lectures.definitions()[name][0] == file for name, file in links)
+    assert "#L" not in "".join((FOLDER / name).read_text(encoding="utf-8") for name in maps.PAGES)
+
+
+def test_a_lecturers_own_map(tmp_path):
+    table = tmp_path / "my.tsv"
+    table.write_text("slide\ttitle\ttags\n12\tThe KL term\tKL.1 [KL.2]\n13\tQuestions\t\n", encoding="utf-8")
+    lines = maps.slide_map(table).splitlines()
+    assert len(lines) == 5 and "kl_forward" in lines[2] and "kl_backward" in lines[3]
+    assert "sigma_k^2" in lines[2] and "06" in lines[2] and lines[4].startswith("| 13 | Questions |")
+    for target in re.findall(r"\]\(([^)#]+)", "".join(lines)):
+        assert (tmp_path / target).resolve().exists()
+    table.write_text("slide\ttitle\ttags\n12\tThe KL term\tKL.10\n", encoding="utf-8")
+    with pytest.raises(ValueError, match=r"slide 12: unknown tag KL.10; the tags are .*KL.1"):
+        maps.slide_map(table)
+    table.write_text("page,title\n1,KL\n", encoding="utf-8")
+    with pytest.raises(ValueError, match="columns slide, title, tags"):
+        maps.slide_map(table)

@@ -1,0 +1,121 @@
+"""From a source in percent format to the notebook: headers and references from the tables, answers into folds."""
+
+import re
+
+import jupytext
+from lectures import (
+    ITEMS,
+    NOTATION,
+    REFERENCES,
+    anchor,
+    items_of,
+    lecture,
+    number,
+    sections,
+    where,
+)
+from nbformat.v4 import new_code_cell, new_markdown_cell
+
+INSTALL = (
+    "**To run it**: where `import tinyvae` fails, put `%pip install -e ..` into a cell, in the folder `notebooks` of a checkout. "
+    "Answers to what you are asked to predict are folded, and come when you run the cell below the fold."
+)
+
+
+def named(ids):
+    """Markdown: the lecture sections in which these items stand, by lecture."""
+    places = {}
+    for item in ids:
+        places.setdefault(item.split("-")[0], {}).setdefault(where(ITEMS[item]), []).append(item)
+    return {key: "; ".join(f"*{place}*" for place in found) for key, found in places.items()}
+
+
+def header(path):
+    """What stands under a notebook's introduction: the lecture's places, the short path, how to run it."""
+    parts = sections(path)
+    places = named([item for text in parts.values() for item in items_of(text)])
+    lines = ["**Accompanies**", ""] + [f"- {key}: {lecture(key)}: {found}" for key, found in sorted(places.items())]
+    short = [title for title, text in parts.items() if "*Short path.*" in text]
+    way = ", ".join(f"[{title.split('.')[0]}](#{anchor(title)})" for title in short)
+    path = [f"**Short path**, 30 minutes: sections {way}.", ""] if short else []
+    return "\n".join([*lines, "", *path, INSTALL])
+
+
+def notation(match):
+    """The rows of the table of notation that a notebook names."""
+    wanted = [key.strip() for key in match[1].split(";")]
+    rows = [list(NOTATION[key].values()) for key in wanted]
+    head = list(NOTATION[wanted[0]])[:-1] + ["here"]
+    used = [n for n in range(len(head)) if n in (0, len(head) - 1) or any(row[n] != "–" for row in rows)]
+    lines = [[head[n] for n in used], ["---"] * len(used)] + [[row[n] for n in used] for row in rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def references(match):
+    """The references that a notebook names, one a line."""
+    lines = []
+    for key, note in re.findall(r"(\w+)(?: \(([^()]*)\))?(?:;|$)", match[1]):
+        row = REFERENCES[key]
+        lines.append(f"- {row['authors']} ({row['year']}). [*{row['title']}*]({row['address']}). {row['where']}." + (f" Here: {note}." if note else ""))
+    return "\n".join(lines)
+
+
+def on_the_slides(match):
+    """The lecture sections of the items that a section names."""
+    places = named(re.findall(r"D\d-\d+", match[1]))
+    lines = ["*On the slides.* " + " · ".join(f"{key}: {found}" for key, found in places.items()), f"*Items: {match[1]}*"]
+    return "  \n".join(lines + ["*On the short path.*"] * bool(match[2]))
+
+
+def expanded(text):
+    """A markdown cell with its placeholders filled from the tables."""
+    text = re.sub(r"(?m)^\*Items: (.*)\*$(\n+\*Short path\.\*$)?", on_the_slides, text)
+    text = re.sub(r"(?m)^\*Notation: (.*)\.\*$", notation, text)
+    return re.sub(r"(?m)^\*References: (.*)\.\*$", references, text)
+
+
+def fold(summary, body):
+    """Markdown that shows only a line until it is opened."""
+    return f"<details><summary><b>{summary}</b></summary>\n\n{body}\n\n</details>"
+
+
+def folded(cells, key):
+    """Cells with the answers in folds; the cell under a fold runs the code that the fold holds."""
+    asked = solved = more = 0
+    for cell in cells:
+        tags = cell.metadata.get("tags", [])
+        if "answer" not in tags:
+            more = 0
+            yield cell
+            continue
+        is_code = cell.cell_type == "code"
+        if "solution" in tags:
+            solved += is_code
+            name, label = f"{key}-solution-{solved}", f"Solution {solved}"
+        else:
+            asked, more = asked + (is_code and not more), more + is_code
+            name, label = f"{key}-{asked}" + "abcdefgh"[more - 1] * (more > 1), f"Answer {asked}"
+        if is_code:
+            body = f"```python\n{cell.source}\n```"
+            yield new_markdown_cell(fold(f"{label}: the code", body), metadata={"tags": tags, "answer": name})
+            yield new_code_cell(f'answer("{name}")', metadata={"tags": tags})
+        else:
+            yield new_markdown_cell(fold(f"{label}: in words", expanded(cell.source)), metadata={"tags": tags})
+
+
+def notebook(path):
+    """The notebook of a source, without outputs."""
+    book = jupytext.read(path, fmt="py:percent")
+    for cell in book.cells:
+        cell["metadata"].pop("lines_to_next_cell", None)
+        if cell.cell_type == "markdown" and "answer" not in cell.metadata.get("tags", []):
+            cell["source"] = expanded(cell.source)
+    introduction, *notation = re.split(r"(?m)^(?=\| quantity \|)", book.cells[0].source, maxsplit=1)
+    book.cells[0]["source"] = "\n\n".join([introduction.strip(), header(path), *notation])
+    first = next(cell for cell in book.cells if cell.cell_type == "code")
+    first["source"] = "from tinyvae.companion import answer\n\n" + first.source
+    book.cells = list(folded(book.cells, number(path)))
+    for n, cell in enumerate(book.cells):
+        cell["id"] = f"cell-{n}"  # stable: no change without a change
+    book.metadata = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}}
+    return book
