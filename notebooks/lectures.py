@@ -95,9 +95,8 @@ def tags():
         for tag in TAG.findall(docstring):
             formula = " ".join(next(line for line in docstring.splitlines() if f"[{tag}]" in line).replace(f"[{tag}]", "").split())
             found.setdefault(tag, ([], formula, []))[0].append(name)
-    for path in sources():
-        for title, text in sections(path).items():
-            for tag in dict.fromkeys(TAG.findall(text)):
-                if tag in found and rf"\textbf{{[{tag}]}}" in text:
-                    found[tag][2].append((path, title))
+    for tag, (_, _, derived) in found.items():
+        named = [(path, title, text) for path in sources() for title, text in sections(path).items() if f"[{tag}]" in text]
+        bold = rf"\textbf{{[{tag}]}}", f"**[{tag}]**"
+        derived += [place[:2] for place in named if any(mark in place[2] for mark in bold)] or [place[:2] for place in named]
     return found
