@@ -18,7 +18,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell
 
 INSTALL = (
     "**To run it**: where `import tinyvae` fails, put `%pip install -e ..` into a cell, in the folder `notebooks` of a checkout. "
-    "Answers to what you are asked to predict are folded, and come when you run the cell below the fold."
+    "What you are asked to predict is answered when you run the cell below its fold; later cells use what it defines."
 )
 
 
@@ -43,7 +43,7 @@ def header(path):
 
 def notation(match):
     """The rows of the table of notation that a notebook names."""
-    wanted = [key.strip() for key in match[1].split(";")]
+    wanted = [" ".join(key.split()) for key in match[1].split(";")]
     rows = [list(NOTATION[key].values()) for key in wanted]
     head = list(NOTATION[wanted[0]])[:-1] + ["here"]
     used = [n for n in range(len(head)) if n in (0, len(head) - 1) or any(row[n] != "–" for row in rows)]
@@ -54,7 +54,7 @@ def notation(match):
 def references(match):
     """The references that a notebook names, one a line."""
     lines = []
-    for key, note in re.findall(r"(\w+)(?: \(([^()]*)\))?(?:;|$)", match[1]):
+    for key, note in re.findall(r"(\w+)(?: \((.*?)\))?(?:; ?|$)", " ".join(match[1].split())):
         row = REFERENCES[key]
         lines.append(f"- {row['authors']} ({row['year']}). [*{row['title']}*]({row['address']}). {row['where']}." + (f" Here: {note}." if note else ""))
     return "\n".join(lines)
@@ -63,15 +63,15 @@ def references(match):
 def on_the_slides(match):
     """The lecture sections of the items that a section names."""
     places = named(re.findall(r"D\d-\d+", match[1]))
-    lines = ["*On the slides.* " + " · ".join(f"{key}: {found}" for key, found in places.items()), f"*Items: {match[1]}*"]
+    lines = ["*On the slides.* " + " · ".join(f"{key}: {found}" for key, found in places.items()), f"*Items: {' '.join(match[1].split())}*"]
     return "  \n".join(lines + ["*On the short path.*"] * bool(match[2]))
 
 
 def expanded(text):
     """A markdown cell with its placeholders filled from the tables."""
-    text = re.sub(r"(?m)^\*Items: (.*)\*$(\n+\*Short path\.\*$)?", on_the_slides, text)
-    text = re.sub(r"(?m)^\*Notation: (.*)\.\*$", notation, text)
-    return re.sub(r"(?m)^\*References: (.*)\.\*$", references, text)
+    text = re.sub(r"(?ms)^\*Items: (.*?)\*$(\n+\*Short path\.\*$)?", on_the_slides, text)
+    text = re.sub(r"(?ms)^\*Notation: (.*?)\.\*$", notation, text)
+    return re.sub(r"(?ms)^\*References: (.*?)\.?\*$", references, text)
 
 
 def fold(summary, body):

@@ -41,7 +41,7 @@ def sections(path):
 
 def items_of(text):
     """The items that a section names, in order."""
-    return [item for line in text.splitlines() if line.startswith("# *Items:") for item in ITEM.findall(line)]
+    return [item for line in re.findall(r"(?ms)^# \*Items: (.*?)\*$", text) for item in ITEM.findall(line)]
 
 
 def anchor(title):
