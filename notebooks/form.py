@@ -53,8 +53,11 @@ def notation(match):
 
 def references(match):
     """The references that a notebook names, one a line."""
-    lines = []
-    for key, note in re.findall(r"(\w+)(?: \((.*?)\))?(?:; ?|$)", " ".join(match[1].split())):
+    lines, one = [], r"(\w+)(?: \((.*?)\))?"
+    text = " ".join(match[1].split())
+    if not re.fullmatch(rf"{one}(?:[;,] {one})*", text):
+        raise ValueError(f"references must be keys, each with or without a note in brackets, got {text}")
+    for key, note in re.findall(rf"{one}(?:[;,] |$)", text):
         row = REFERENCES[key]
         lines.append(f"- {row['authors']} ({row['year']}). [*{row['title']}*]({row['address']}). {row['where']}." + (f" Here: {note}." if note else ""))
     return "\n".join(lines)

@@ -96,16 +96,10 @@ def softmax_elbo_backward(delbo, cache):
     return delbo * q * (g - q @ g), None
 
 
-log_joint = np.log(
-    np.array([[0.40, 0.05], [0.10, 0.25]]) * 0.3
-)  # log p(x, z1, z2) for one observed x
+log_joint = np.log(np.array([[0.40, 0.05], [0.10, 0.25]]) * 0.3)  # log p(x, z1, z2) for one observed x
 evidence = np.log(np.exp(log_joint).sum())
 report = check(
-    softmax_elbo_forward,
-    softmax_elbo_backward,
-    np.array([0.3, -0.2, 0.9, 0.1]),
-    log_joint.ravel(),
-    wrt="phi",
+    softmax_elbo_forward, softmax_elbo_backward, np.array([0.3, -0.2, 0.9, 0.1]), log_joint.ravel(), wrt="phi"
 )
 print(report)
 assert report.ok
@@ -125,7 +119,7 @@ assert abs(evidence - value) < 1e-12 and np.abs(cache[0] - posterior).max() < 1e
 # With the other factor held fixed, the best $\phi_1$ solves $\partial\,\mathrm{ELBO}/\partial\phi_1 = 0$, which gives
 # $\phi_1 = \mathbb{E}_{q_2}[\log p(x,1,z_2) - \log p(x,0,z_2)]$, and likewise for $\phi_2$. Alternating them can never lower the ELBO.
 #
-# **Predict first: can any $(\phi_1, \phi_2)$ close the gap?**
+# **Predict first:** can any $(\phi_1, \phi_2)$ close the gap?
 
 
 # %% tags=["answer"]
@@ -134,11 +128,7 @@ def product_elbo(phi):
     one = 1 / (1 + np.exp(-np.asarray(phi)))
     q = np.stack([1 - one, one])  # state, ..., latent
     joint = q[:, None, ..., 0] * q[None, :, ..., 1]
-    return np.einsum(
-        "ab...,ab...->...",
-        joint,
-        log_joint.reshape(2, 2, *[1] * (one.ndim - 1)) - np.log(joint),
-    )
+    return np.einsum("ab...,ab...->...", joint, log_joint.reshape(2, 2, *[1] * (one.ndim - 1)) - np.log(joint))
 
 
 logits, path = np.zeros(2), []
@@ -148,17 +138,11 @@ for _ in range(60):
         logits[j] = (table[1] - table[0]) @ [1 - other, other]
         path.append(float(product_elbo(logits)))
 axis = np.linspace(-6, 6, 601)
-everywhere = product_elbo(
-    np.stack(np.meshgrid(axis, axis, indexing="ij"), axis=-1)
-).max()
+everywhere = product_elbo(np.stack(np.meshgrid(axis, axis, indexing="ij"), axis=-1)).max()
 print(
     f"product of sigmoids: gap {evidence - path[-1]:.4f} nats; best of 601 x 601 other choices {evidence - everywhere:.4f} nats"
 )
-assert (
-    np.diff(path).min() > -1e-14
-    and everywhere <= path[-1] + 1e-12
-    and evidence - path[-1] > 0.05
-)
+assert np.diff(path).min() > -1e-14 and everywhere <= path[-1] + 1e-12 and evidence - path[-1] > 0.05
 
 # %% [markdown] tags=["answer"]
 # None can: the search ends at the best member of the family, and the posterior is no member. What remains is the family's own price.
@@ -166,17 +150,14 @@ assert (
 # %% [markdown]
 # The same with a continuous z. The observation noise has variance 0.1.
 #
-# **Predict first: decoder z², observed x = 4, so z is near −2 or near +2. Where does the best Gaussian q sit: at −2, at +2, or over both?**
+# **Predict first:** decoder z², observed x = 4, so z is near −2 or near +2. Where does the best Gaussian q sit: at −2, at +2, or over both?
 
 # %% tags=["answer"]
-grid = GridPosterior(
-    lambda x, z: -((x - z**2) ** 2 / 0.1 + np.log(0.1) + LOG_2PI)[:, 0] / 2, n_latent=1
-)
+grid = GridPosterior(lambda x, z: -((x - z**2) ** 2 / 0.1 + np.log(0.1) + LOG_2PI)[:, 0] / 2, n_latent=1)
 x_axis = np.linspace(-9, 11, 2001)
 likelihood = np.exp([grid.log_px(np.array([v]), np.array([[1.0]]))[0] for v in x_axis])
 assert (
-    abs(likelihood.sum() * 0.01 - 1) < 1e-9
-    and abs(likelihood @ (x_axis - 1) ** 2 * 0.01 - 0.1) < 1e-9
+    abs(likelihood.sum() * 0.01 - 1) < 1e-9 and abs(likelihood @ (x_axis - 1) ** 2 * 0.01 - 0.1) < 1e-9
 )  # N(x; z^2, 0.1) at z = 1
 x = np.array([4.0])
 z, density = grid.z[:, 0], grid.posterior(x)
@@ -186,42 +167,24 @@ log_joint_z = np.log(np.maximum(density, 1e-300)) + grid.log_evidence(x[None])[0
 def gaussian_gap(p):
     """KL(N(m, s^2) || p(z|x)) = log p(x) - ELBO by quadrature, p = (m, log s)."""
     log_q = gaussian_log_density_forward(grid.z, p[:1], p[1:])[0]
-    return (
-        np.exp(log_q) * (log_q + grid.log_evidence(x[None])[0] - log_joint_z)
-    ).sum() * grid.cell
+    return (np.exp(log_q) * (log_q + grid.log_evidence(x[None])[0] - log_joint_z)).sum() * grid.cell
 
 
 fits = [
-    minimize(
-        gaussian_gap,
-        [m, s],
-        method="Nelder-Mead",
-        options={"xatol": 1e-6, "fatol": 1e-9},
-    )
+    minimize(gaussian_gap, [m, s], method="Nelder-Mead", options={"xatol": 1e-6, "fatol": 1e-9})
     for m, s in ((0.5, 0), (-0.5, 0))
 ]
 for fit in fits:
     print(
         f"best Gaussian: m {fit.x[0]:+.3f}, s {np.exp(fit.x[1]):.4f}, gap {fit.fun:.4f} nats;  ln 2 = {np.log(2):.4f}"
     )
-assert (
-    all(abs(fit.fun - np.log(2)) < 0.01 for fit in fits)
-    and fits[0].x[0] * fits[1].x[0] < -3.5
-)
+assert all(abs(fit.fun - np.log(2)) < 0.01 for fit in fits) and fits[0].x[0] * fits[1].x[0] < -3.5
 fig, ax = plt.subplots()
 ax.plot(z, density, label="exact p(z|x)")
 ax.plot(
-    z,
-    np.exp(gaussian_log_density_forward(grid.z, fits[0].x[:1], fits[0].x[1:])[0]),
-    "--",
-    label="best Gaussian q(z)",
+    z, np.exp(gaussian_log_density_forward(grid.z, fits[0].x[:1], fits[0].x[1:])[0]), "--", label="best Gaussian q(z)"
 )
-ax.set(
-    xlim=(-3, 3),
-    xlabel="z",
-    ylabel="density",
-    title="A Gaussian takes one mode and loses ln 2 nats",
-)
+ax.set(xlim=(-3, 3), xlabel="z", ylabel="density", title="A Gaussian takes one mode and loses ln 2 nats")
 ax.legend(loc="upper left")
 plt.show()
 
@@ -253,7 +216,7 @@ plt.show()
 #
 # In probabilistic PCA the posterior precision is $\Lambda = I + W^\top W/\eta$, so correlated columns of W correlate the latents.
 #
-# **Predict first: two latents with precision correlation 0.9. Is the loss nearer to 0.1, 1 or 10 nats?**
+# **Predict first:** two latents with precision correlation 0.9. Is the loss nearer to 0.1, 1 or 10 nats?
 
 
 # %% tags=["answer"]
@@ -262,29 +225,18 @@ def mean_field_gap_of(precision):
 
 
 pair = np.array([[1.0, 0.9], [0.9, 1.0]])
-print(
-    f"precision correlation 0.9: gap {mean_field_gap_of(pair):.4f} nats = -1/2 ln(1 - 0.9^2)"
-)
+print(f"precision correlation 0.9: gap {mean_field_gap_of(pair):.4f} nats = -1/2 ln(1 - 0.9^2)")
 assert abs(mean_field_gap_of(pair) + np.log(1 - 0.9**2) / 2) < 1e-14
 
 ppca = PPCA(3)
-ppca.W_, ppca.mean_, ppca.noise_variance_ = (
-    rng.standard_normal((6, 3)) + 1.5,
-    rng.standard_normal(6),
-    0.5,
-)
+ppca.W_, ppca.mean_, ppca.noise_variance_ = (rng.standard_normal((6, 3)) + 1.5, rng.standard_normal(6), 0.5)
 X_lin = ppca.sample(40, rng=1)
 nu, covariance = ppca.posterior(X_lin)
 precision = np.linalg.inv(covariance)
-assert (
-    np.abs(precision - np.eye(3) - ppca.W_.T @ ppca.W_ / ppca.noise_variance_).max()
-    < 1e-9
-)
+assert np.abs(precision - np.eye(3) - ppca.W_.T @ ppca.W_ / ppca.noise_variance_).max() < 1e-9
 log_p = ppca.score(X_lin)
 gap = log_p - ppca.bound(X_lin, nu, np.diag(1 / np.diag(precision)))
-print(
-    f"linear model, K = 3: log p - ELBO {gap:.12f}, formula {mean_field_gap_of(precision):.12f} nats"
-)
+print(f"linear model, K = 3: log p - ELBO {gap:.12f}, formula {mean_field_gap_of(precision):.12f} nats")
 assert abs(gap - mean_field_gap_of(precision)) < 1e-10 and gap > 0.1
 
 
@@ -294,18 +246,12 @@ def loss_of(p):
 
 
 fit = minimize(loss_of, np.full(6, 0.3), method="BFGS", options={"gtol": 1e-6})
-error = np.abs(
-    np.append(fit.x[:3], np.exp(2 * fit.x[3:]) * np.diag(precision) - 1)
-).max()
-print(
-    f"a search that knows no formula ends at {fit.fun:.6f} nats, means and variances within {error:.0e}"
-)
+error = np.abs(np.append(fit.x[:3], np.exp(2 * fit.x[3:]) * np.diag(precision) - 1)).max()
+print(f"a search that knows no formula ends at {fit.fun:.6f} nats, means and variances within {error:.0e}")
 assert abs(fit.fun - gap) < 1e-8 and error < 1e-3
 ratio = np.sqrt(np.diag(covariance) * np.diag(precision))
 print("true marginal standard deviation / mean field's:", ratio.round(2))
-assert (ratio > 1.2).all() and np.abs(
-    ratio**2 - np.diag(covariance) / np.exp(2 * fit.x[3:])
-).max() < 1e-2
+assert (ratio > 1.2).all() and np.abs(ratio**2 - np.diag(covariance) / np.exp(2 * fit.x[3:])).max() < 1e-2
 
 # %% [markdown]
 # The picture of the pair above: two standard deviations of the exact posterior and of the best diagonal q.
@@ -319,12 +265,7 @@ for matrix, style, label in (
     (np.diag(1 / np.diag(pair)), "--", "best diagonal q"),
 ):
     ax.plot(*(2 * np.linalg.cholesky(matrix) @ circle), style, label=label)
-ax.set(
-    aspect="equal",
-    xlabel="$z_1$",
-    ylabel="$z_2$",
-    title="The best diagonal q is too narrow along the ridge",
-)
+ax.set(aspect="equal", xlabel="$z_1$", ylabel="$z_2$", title="The best diagonal q is too narrow along the ridge")
 ax.legend(loc="upper right")
 plt.show()
 
@@ -349,20 +290,10 @@ plt.show()
 # gradient.
 
 # %%
-show(
-    cholesky_factor,
-    reparameterize_full_forward,
-    reparameterize_full_backward,
-    kl_full_forward,
-    kl_full_backward,
-)
+show(cholesky_factor, reparameterize_full_forward, reparameterize_full_backward, kl_full_forward, kl_full_backward)
 
 # %%
-mu, log_diagonal, lower = (
-    rng.standard_normal((4, 3)),
-    0.3 * rng.standard_normal((4, 3)),
-    rng.standard_normal((4, 3)),
-)
+mu, log_diagonal, lower = (rng.standard_normal((4, 3)), 0.3 * rng.standard_normal((4, 3)), rng.standard_normal((4, 3)))
 for report in (
     check(
         reparameterize_full_forward,
@@ -395,15 +326,11 @@ print(
 )
 assert error < 1e-12 and np.linalg.eigvalsh(S).min() > 0
 half = rng.standard_normal((20000, 4, 3))
-draws = reparameterize_full_forward(
-    mu, log_diagonal, lower, np.concatenate([half, -half])
-)[0]  # with -eps: exact mean
+draws = reparameterize_full_forward(mu, log_diagonal, lower, np.concatenate([half, -half]))[0]  # with -eps: exact mean
 z_score = (np.cov(draws[:, 0].T, bias=True) - S[0]) / np.sqrt(
     (np.outer(np.diag(S[0]), np.diag(S[0])) + S[0] ** 2) / 20000
 )
-print(
-    f"covariance of 40,000 draws against L L': largest deviation {np.abs(z_score).max():.1f} standard errors"
-)
+print(f"covariance of 40,000 draws against L L': largest deviation {np.abs(z_score).max():.1f} standard errors")
 assert (
     np.abs(z_score).max() < 4 and np.abs(draws[:, 0].mean(0) - mu[0]).max() < 1e-12
 )  # +eps and -eps: the mean is exact
@@ -412,14 +339,12 @@ assert (
 # Now both families on the same posterior: a linear VAE whose latents are rotated by 45°, so that they are correlated given x. The
 # q are fitted by gradient ascent with sampled noise, as one would with any decoder; the remaining KL to the exact posterior is computed exactly.
 #
-# **Predict first: which of the two q should end near zero, and where should the other one end?**
+# **Predict first:** which of the two q should end near zero, and where should the other one end?
 
 # %% tags=["answer"]
 linear = PPCA(2).fit(X_lin)
 vae_lin = linear.to_vae()
-vae_lin.params["decoder.out.W"][...] = (
-    np.array([[1, 1], [-1, 1]]) / np.sqrt(2) @ vae_lin.params["decoder.out.W"]
-)
+vae_lin.params["decoder.out.W"][...] = np.array([[1, 1], [-1, 1]]) / np.sqrt(2) @ vae_lin.params["decoder.out.W"]
 linear.W_ = vae_lin.params["decoder.out.W"].T.copy()
 X_few = X_lin[:20]
 nu, covariance = linear.posterior(X_few)
@@ -433,28 +358,15 @@ for family in ("diagonal", "full"):
         else np.exp(q["log_sigma"])[..., None] * np.eye(2)
     )
     remaining[family] = np.mean(
-        [
-            gaussian_kl(q["mu"][n], factors[n] @ factors[n].T, nu[n], precision)
-            for n in range(20)
-        ]
+        [gaussian_kl(q["mu"][n], factors[n] @ factors[n].T, nu[n], precision) for n in range(20)]
     )
     print(f"{family:>8}: KL to the exact posterior {remaining[family]:.4f} nats")
 print(f"formula for the best diagonal q: {mean_field_gap_of(precision):.4f} nats")
-assert (
-    0 <= remaining["full"] < 0.01
-    and 0 <= remaining["diagonal"] - mean_field_gap_of(precision) < 0.01
-)
+assert 0 <= remaining["full"] < 0.01 and 0 <= remaining["diagonal"] - mean_field_gap_of(precision) < 0.01
 assert mean_field_gap_of(precision) > 0.02
-turned = np.linalg.inv(
-    PPCA(2).fit(X_lin).posterior(X_few)[1]
-)  # the same model, its latents along its axes
-assert (
-    abs(turned[0, 1]) < 1e-9
-    and abs(np.linalg.slogdet(turned)[1] - np.linalg.slogdet(precision)[1]) < 1e-9
-)
-assert (
-    abs(precision[0, 0] - np.trace(turned) / 2) < 1e-9
-)  # at 45 degrees both diagonal entries are the mean of the two
+turned = np.linalg.inv(PPCA(2).fit(X_lin).posterior(X_few)[1])  # the same model, its latents along its axes
+assert abs(turned[0, 1]) < 1e-9 and abs(np.linalg.slogdet(turned)[1] - np.linalg.slogdet(precision)[1]) < 1e-9
+assert abs(precision[0, 0] - np.trace(turned) / 2) < 1e-9  # at 45 degrees both diagonal entries are the mean of the two
 
 # %% [markdown]
 # ## 4. Factorising over data costs nothing
@@ -479,48 +391,33 @@ assert (
 # D0 sets this beside Bayesian networks (*a correction to D0, E5:* read Bayesian neural networks). Their weights w are shared by all data, and one
 # posterior $p(w\mid D)$ is inferred once. A latent $z_i$ belongs to its datum and must be inferred for each. (In D0 the letter D is the data set.)
 #
-# **Predict first: give the decoder's bias b a prior and integrate it out, as a Bayesian neural network would. Are z_1 and z_2 still independent
-# given the data?**
+# **Predict first:** give the decoder's bias b a prior and integrate it out, as a Bayesian neural network would. Are z_1 and z_2 still independent
+# given the data?
 
 # %% tags=["answer"]
 N, K, D = 3, 2, 4
 W, eta = rng.standard_normal((D, K)), 0.3
 cov_xz = np.kron(np.eye(N), W)
 fixed_b = np.kron(np.eye(N), W @ W.T + eta * np.eye(D))
-random_b = fixed_b + np.kron(
-    np.ones((N, N)), np.eye(D)
-)  # b ~ N(0, I), shared by all data
+random_b = fixed_b + np.kron(np.ones((N, N)), np.eye(D))  # b ~ N(0, I), shared by all data
 between = np.kron(1 - np.eye(N), np.ones((K, K))) > 0  # entries that connect two data
 for name, cov_xx in (("b known", fixed_b), ("b random, integrated out", random_b)):
     joint_posterior = np.eye(N * K) - cov_xz.T @ np.linalg.solve(cov_xx, cov_xz)
-    print(
-        f"{name}: largest posterior covariance between two data {np.abs(joint_posterior[between]).max():.1e}"
-    )
+    print(f"{name}: largest posterior covariance between two data {np.abs(joint_posterior[between]).max():.1e}")
     assert (np.abs(joint_posterior[between]).max() < 1e-12) == (name == "b known")
-both = np.concatenate(
-    [np.kron(np.eye(N), W), np.kron(np.ones((N, 1)), np.eye(D))], axis=1
-)  # x by all z and b
+both = np.concatenate([np.kron(np.eye(N), W), np.kron(np.ones((N, 1)), np.eye(D))], axis=1)  # x by all z and b
 by_precision = np.linalg.inv(np.eye(N * K + D) + both.T @ both / eta)[: N * K, : N * K]
-assert (
-    np.abs(by_precision - joint_posterior).max() < 1e-12
-)  # b random: the same by the posterior of (z, b)
+assert np.abs(by_precision - joint_posterior).max() < 1e-12  # b random: the same by the posterior of (z, b)
 
 exact = np.kron(np.eye(N), np.linalg.inv(np.eye(K) + W.T @ W / eta))
-tied = exact + np.kron(
-    1 - np.eye(N), 0.4 * exact[:K, :K]
-)  # the same marginals, correlated over the data
+tied = exact + np.kron(1 - np.eye(N), 0.4 * exact[:K, :K])  # the same marginals, correlated over the data
 loss = gaussian_kl(np.zeros(N * K), tied, np.zeros(N * K), np.linalg.inv(exact))
 entropies = (N * np.linalg.slogdet(exact[:K, :K])[1] - np.linalg.slogdet(tied)[1]) / 2
-print(
-    f"a q that ties the data: worse by {loss:.4f} nats = sum of entropies - joint entropy {entropies:.4f}"
-)
+print(f"a q that ties the data: worse by {loss:.4f} nats = sum of entropies - joint entropy {entropies:.4f}")
 assert (
     abs(loss - entropies) < 1e-12
     and loss > 0.1
-    and np.abs(
-        exact - np.eye(N * K) + cov_xz.T @ np.linalg.solve(fixed_b, cov_xz)
-    ).max()
-    < 1e-12
+    and np.abs(exact - np.eye(N * K) + cov_xz.T @ np.linalg.solve(fixed_b, cov_xz)).max() < 1e-12
 )
 
 # %% [markdown] tags=["answer"]
@@ -582,7 +479,7 @@ assert np.array_equal(after[1:], before[1:]) and after[0] != before[0]
 show(PPCA.em_step, PPCA.posterior)
 
 # %% [markdown]
-# **Predict first: from a random W, how far below the closed-form maximum of log p(x) is EM after 150 steps: 1 nat, 0.01 or less than 0.00001?**
+# **Predict first:** from a random W, how far below the closed-form maximum of log p(x) is EM after 150 steps: 1 nat, 0.01 or less than 0.00001?
 
 # %% tags=["answer"]
 X, y = load_digits()
@@ -596,11 +493,7 @@ touch = np.abs(bounds[:, 1] - log_likelihoods[:-1]).max()
 print(
     f"log p: start {log_likelihoods[0]:.4f}, after 150 steps {log_likelihoods[-1]:.6f}, closed form {best_score:.6f} nats"
 )
-assert (
-    touch < 1e-10
-    and np.diff(bounds.ravel()).min() > -1e-10
-    and np.diff(log_likelihoods).min() > -1e-10
-)
+assert touch < 1e-10 and np.diff(bounds.ravel()).min() > -1e-10 and np.diff(log_likelihoods).min() > -1e-10
 assert abs(log_likelihoods[-1] - best_score) < 1e-6
 
 assert len(bounds) == 150 and best_score - log_likelihoods[0] > 1
@@ -609,9 +502,7 @@ assert len(bounds) == 150 and best_score - log_likelihoods[0] > 1
 m_n, inverse = em.posterior(X[:5])
 slope = (X[:5] - em.mean_ - m_n @ em.W_.T) @ em.W_ / em.noise_variance_ - m_n
 curvature = np.eye(2) + em.W_.T @ em.W_ / em.noise_variance_
-assert (
-    np.abs(slope).max() < 1e-9 and np.abs(inverse @ curvature - np.eye(2)).max() < 1e-9
-)
+assert np.abs(slope).max() < 1e-9 and np.abs(inverse @ curvature - np.eye(2)).max() < 1e-9
 
 # %% [markdown]
 # The first steps as a picture. An E-step moves the bound up to the likelihood and leaves the likelihood where it is; an M-step lifts both.
@@ -624,32 +515,15 @@ line_p = np.repeat(log_likelihoods, 2)[1 : 2 * shown + 2]
 line_p = np.concatenate([log_likelihoods[:1], line_p])[: 2 * shown + 1]
 line_b = np.concatenate([bounds[0, :1], bounds[:shown, 1:].ravel()])
 moved_p, moved_b = np.diff(line_p), np.diff(line_b)
-assert (
-    np.abs(moved_p[::2]).max() == 0
-    and (moved_p[1::2] > 0).all()
-    and (moved_b > 0).all()
-)
+assert np.abs(moved_p[::2]).max() == 0 and (moved_p[1::2] > 0).all() and (moved_b > 0).all()
 assert np.abs(line_p - line_b)[1::2].max() < 1e-10 and (line_p - line_b)[2::2].min() > 0
 fig, ax = plt.subplots(figsize=(8, 5))
 ax.stairs(line_p, np.arange(2 * shown + 2) - 0.5, baseline=None, lw=3, label="log p(x)")
-ax.stairs(
-    line_b, np.arange(2 * shown + 2) - 0.5, baseline=None, lw=3, ls="--", label="bound"
-)
+ax.stairs(line_b, np.arange(2 * shown + 2) - 0.5, baseline=None, lw=3, ls="--", label="bound")
 ax.set_xticks(half, ["start"] + ["E", "M"] * shown)
-ax.set(
-    xlabel="after this half step",
-    ylabel="nats per datum",
-    title="E lifts the bound alone, M lifts both",
-)
+ax.set(xlabel="after this half step", ylabel="nats per datum", title="E lifts the bound alone, M lifts both")
 ax.set_ylim(line_b[1] - 2.5, line_p.max() + 0.8)
-ax.text(
-    0.65,
-    line_b[1] - 2.3,
-    f"the bound starts at {line_b[0]:.0f}",
-    ha="left",
-    va="bottom",
-    fontsize=15,
-)
+ax.text(0.65, line_b[1] - 2.3, f"the bound starts at {line_b[0]:.0f}", ha="left", va="bottom", fontsize=15)
 ax.legend(loc="lower right")
 plt.show()
 
@@ -657,7 +531,7 @@ plt.show()
 # Now restrict q. Start at the maximum of the likelihood for K = 8, with W rotated at random (which leaves log p(x) as it is) so that the
 # diagonal q has a gap.
 #
-# **Predict first: the E-step only within diagonal q. The M-step still raises the bound. Must log p(x) rise?**
+# **Predict first:** the E-step only within diagonal q. The M-step still raises the bound. Must log p(x) rise?
 
 # %% tags=["answer"]
 m = PPCA(8).fit(X)
@@ -665,10 +539,7 @@ m.W_ = m.W_ @ np.linalg.qr(rng.standard_normal((8, 8)))[0]
 mean, covariance = m.posterior(X)
 diagonal = np.diag(1 / np.diag(np.linalg.inv(covariance)))
 bound_before, log_p_before = m.bound(X, mean, diagonal), m.score(X)
-assert (
-    abs(log_p_before - bound_before - mean_field_gap_of(np.linalg.inv(covariance)))
-    < 1e-9
-)
+assert abs(log_p_before - bound_before - mean_field_gap_of(np.linalg.inv(covariance))) < 1e-9
 Xc = X - m.mean_
 Sxz, Szz = Xc.T @ mean / len(X), diagonal + mean.T @ mean / len(X)
 m.W_ = Sxz @ np.linalg.inv(Szz)
@@ -676,21 +547,12 @@ m.noise_variance_ = float(np.mean(Xc**2) - np.sum(m.W_ * Sxz) / X.shape[1])
 print(
     f"bound {bound_before:.4f} -> {m.bound(X, mean, diagonal):.4f},  log p {log_p_before:.4f} -> {m.score(X):.4f} nats"
 )
-assert (
-    m.bound(X, mean, diagonal) > bound_before + 1e-5
-    and m.score(X) < log_p_before - 1e-5
-)
+assert m.bound(X, mean, diagonal) > bound_before + 1e-5 and m.score(X) < log_p_before - 1e-5
 W_new, eta_new, best_bound = m.W_, m.noise_variance_, m.bound(X, mean, diagonal)
-for factor in (
-    0.99,
-    1.01,
-):  # the M-step is a maximum in eta, and in W along a random direction
+for factor in (0.99, 1.01):  # the M-step is a maximum in eta, and in W along a random direction
     m.noise_variance_ = eta_new * factor
     assert m.bound(X, mean, diagonal) < best_bound
-    m.noise_variance_, m.W_ = (
-        eta_new,
-        W_new + (factor - 1) * rng.standard_normal(W_new.shape),
-    )
+    m.noise_variance_, m.W_ = (eta_new, W_new + (factor - 1) * rng.standard_normal(W_new.shape))
     assert m.bound(X, mean, diagonal) < best_bound
     m.W_ = W_new
 
@@ -738,13 +600,9 @@ alone = np.concatenate([twin.encode(X_test[i : i + 1])[0] for i in range(40)])
 axis = np.linspace(-8, 8, 801)
 z = np.stack(np.meshgrid(axis, axis, indexing="ij"), axis=-1).reshape(-1, 2)
 mass = [
-    np.exp(gaussian_log_density_forward(z, mu[n], log_sigma[n])[0]).sum()
-    * (axis[1] - axis[0]) ** 2
-    for n in range(3)
+    np.exp(gaussian_log_density_forward(z, mu[n], log_sigma[n])[0]).sum() * (axis[1] - axis[0]) ** 2 for n in range(3)
 ]
-print(
-    f"-ELBO: training {history['neg_elbo'][-1]:.2f}, held-out {-vae.score(X_test):.2f} nats"
-)
+print(f"-ELBO: training {history['neg_elbo'][-1]:.2f}, held-out {-vae.score(X_test):.2f} nats")
 print(
     "integral of q(z|x) over z for three x:",
     np.round(mass, 9),
@@ -752,9 +610,7 @@ print(
 )
 print(f"q of a datum alone against in a batch: {np.abs(alone - mu).max():.0e}")
 assert (
-    np.abs(np.array(mass) - 1).max() < 1e-8
-    and np.abs(alone - mu).max() < 1e-12
-    and np.ptp(mu[:3], axis=0).max() > 0.1
+    np.abs(np.array(mass) - 1).max() < 1e-8 and np.abs(alone - mu).max() < 1e-12 and np.ptp(mu[:3], axis=0).max() > 0.1
 )
 
 # %% [markdown]
@@ -764,25 +620,11 @@ assert (
 
 # %%
 fig, pair_of_axes = plt.subplots(1, 2, figsize=(11, 4.2))
-for ax, title in zip(
-    pair_of_axes, ("two-step: λ free", "amortised: λ by an encoder"), strict=True
-):
-    nodes = {
-        "lam": (2, 0, r"$\lambda_i$", "value"),
-        "z": (4, 0, "$z_i$", "latent"),
-        "x": (6, 0, "$x_i$", "observed"),
-    }
-    arrows = [
-        ("lam", "z"),
-        ("z", "x"),
-        ("x", "z", "", "backward"),
-        ("z", "lam", "", "backward"),
-    ]
+for ax, title in zip(pair_of_axes, ("two-step: λ free", "amortised: λ by an encoder"), strict=True):
+    nodes = {"lam": (2, 0, r"$\lambda_i$", "value"), "z": (4, 0, "$z_i$", "latent"), "x": (6, 0, "$x_i$", "observed")}
+    arrows = [("lam", "z"), ("z", "x"), ("x", "z", "", "backward"), ("z", "lam", "", "backward")]
     if title.startswith("amortised"):
-        nodes |= {
-            "seen": (0, 0, "$x_i$", "observed"),
-            "phi": (2, 2, r"$\phi$", "parameter"),
-        }
+        nodes |= {"seen": (0, 0, "$x_i$", "observed"), "phi": (2, 2, r"$\phi$", "parameter")}
         arrows += [("seen", "lam"), ("phi", "lam"), ("lam", "phi", "", "backward")]
     graph(nodes, arrows, plates=[(-0.7, -1.2, 6.7, 0.9, "$i = 1..N$")], ax=ax)
     ax.set(title=title, ylim=(-1.4, 2.7))
@@ -793,17 +635,13 @@ plt.show()
 # Both use the same Adam step size for the decoder, and two step sizes are tried. The baseline knows no latent at all: the mean image as the
 # probabilities of the pixels, for which $-\log p(x)$ is exact. A model above it has learned nothing about the differences between images.
 #
-# **Predict first: after 300 decoder updates on 100 digits, which of the two has the lower −ELBO, and does each beat the mean image?**
+# **Predict first:** after 300 decoder updates on 100 digits, which of the two has the lower −ELBO, and does each beat the mean image?
 
 # %% tags=["answer", "timing"]
 X_100, updates, fits, seeds = X_train[:100].astype(np.float64), 300, 5, 4
 mean_image = X_100.mean(0).clip(1e-6, 1 - 1e-6)
-constant = (
-    -(X_100 * np.log(mean_image) + (1 - X_100) * np.log(1 - mean_image)).sum(1).mean()
-)
-black = VAE(
-    64, 2, hidden=(32,), dtype="float64"
-)  # the baseline as a VAE: no weights, the mean image as the bias
+constant = -(X_100 * np.log(mean_image) + (1 - X_100) * np.log(1 - mean_image)).sum(1).mean()
+black = VAE(64, 2, hidden=(32,), dtype="float64")  # the baseline as a VAE: no weights, the mean image as the bias
 for array in black.params.values():
     array[...] = 0
 black.params["decoder.out.b"][...] = np.log(mean_image / (1 - mean_image))
@@ -821,13 +659,9 @@ for rate in (0.01, 0.03):
     rows, spent = [], []
     for seed in range(seeds):
         start = VAE(64, 2, hidden=(32,), seed=seed)
-        q_two, two = two_step_learning(
-            start, X_100, epochs=updates, steps=fits, decoder_lr=rate, seed=seed
-        )
+        q_two, two = two_step_learning(start, X_100, epochs=updates, steps=fits, decoder_lr=rate, seed=seed)
         joint = start.copy()
-        one = joint.fit(
-            X_100, epochs=updates, optimizer=Adam(rate), batch_size=100, progress=False
-        )
+        one = joint.fit(X_100, epochs=updates, optimizer=Adam(rate), batch_size=100, progress=False)
         assert len(two["neg_elbo"]) == len(one["neg_elbo"]) == updates
         q_one = LocalPosterior(joint, X_100, start="encoder")
         rows.append([-q_two.elbo(100).mean(), -q_one.elbo(100).mean()])
@@ -840,9 +674,7 @@ for rate in (0.01, 0.03):
         f"step size {rate}: two-step {results[rate][:, 0].mean():.2f}, amortised {results[rate][:, 1].mean():.2f} nats; ",
         end="",
     )
-    print(
-        f"two-step ahead by {ahead:.2f} ± {error:.2f}; seconds {spent[0]:.2f} and {spent[1]:.2f}"
-    )
+    print(f"two-step ahead by {ahead:.2f} ± {error:.2f}; seconds {spent[0]:.2f} and {spent[1]:.2f}")
     for name, (value, spread) in zip(("two-step", "amortised"), below, strict=True):
         print(f"    {name} is below the mean image by {value:.2f} ± {spread:.2f} nats")
         assert value > 1 and value > 5 * spread
@@ -852,34 +684,22 @@ passes = updates * (fits + 1)
 long = []
 for seed in range(seeds):
     joint = VAE(64, 2, hidden=(32,), seed=seed)
-    joint.fit(
-        X_100, epochs=passes, optimizer=Adam(0.01), batch_size=100, progress=False
-    )
+    joint.fit(X_100, epochs=passes, optimizer=Adam(0.01), batch_size=100, progress=False)
     long.append(-LocalPosterior(joint, X_100, start="encoder").elbo(100).mean())
 behind, error = paired(results[0.01][:, 0] - long)
 print(
     f"the same {passes} passes through the decoder, step size 0.01: amortised {np.mean(long):.2f}, ahead by {behind:.2f} ± {error:.2f} nats"
 )
 assert passes == 1800 and behind > 4 * error and behind > 0.3
-behind, error = paired(
-    results[0.03][:, 0] - long
-)  # against two-step learning at its better step size
+behind, error = paired(results[0.03][:, 0] - long)  # against two-step learning at its better step size
 print(f"    and ahead of two-step learning at 0.03 by {behind:.2f} ± {error:.2f} nats")
 assert behind > 2 * error
 
 # %% tags=["answer"]
 fig, ax = plt.subplots()
 for k, (style, label) in enumerate((("-", "two-step"), ("--", "amortised"))):
-    ax.plot(
-        np.arange(1, updates + 1),
-        np.mean(curves[0.03], axis=0)[k],
-        style,
-        lw=2.5,
-        label=label,
-    )
-ax.text(
-    25, 31.3, f"from {np.mean(curves[0.03], axis=0)[:, 0].mean():.0f} nats", fontsize=15
-)
+    ax.plot(np.arange(1, updates + 1), np.mean(curves[0.03], axis=0)[k], style, lw=2.5, label=label)
+ax.text(25, 31.3, f"from {np.mean(curves[0.03], axis=0)[:, 0].mean():.0f} nats", fontsize=15)
 ax.axhline(constant, ls=":", lw=2.5, color="black", label="mean image")
 ax.set(
     xlabel="decoder updates",
@@ -904,7 +724,7 @@ plt.show()
 # %% [markdown]
 # At test time the difference is one of speed alone.
 #
-# **Predict first: a new digit arrives. How many times longer does a fit of 300 steps take than one pass through the encoder?**
+# **Predict first:** a new digit arrives. How many times longer does a fit of 300 steps take than one pass through the encoder?
 
 # %% tags=["answer", "timing"]
 new = X_test[:24]
@@ -945,16 +765,14 @@ show(LocalPosterior, gap_report)
 # `gap_report` counts the better of the two q as the best, so its amortisation gap cannot be negative. The check below does without
 # that rule: the free q of section 6, fitted from the prior and never shown the encoder, against the encoder's q, on fresh noise.
 #
-# **Predict first: on held-out digits, which of the two gaps is larger? And will a full covariance shrink the total?**
+# **Predict first:** on held-out digits, which of the two gaps is larger? And will a full covariance shrink the total?
 
 # %% tags=["answer"]
 gaps = gap_report(vae, X_test[:24], steps=200, n_samples=1000)
 print("held-out, diagonal:", gaps)
 means = gaps.approximation.mean(), gaps.amortisation.mean()
 errors = np.sqrt((gaps.error**2).sum(0)) / 24
-print(
-    f"each datum: approximation gap at least {(gaps.approximation / gaps.error[:, 0]).min():+.1f} standard errors"
-)
+print(f"each datum: approximation gap at least {(gaps.approximation / gaps.error[:, 0]).min():+.1f} standard errors")
 assert (gaps.approximation > -4 * gaps.error[:, 0]).all()
 assert means[0] > 4 * errors[0] and means[1] > 4 * errors[1]
 
@@ -965,9 +783,7 @@ print(
 )
 assert difference.mean() > 4 * errors[1]
 direct = gaps.log_px - encoder_q.elbo_samples(1000, rng=6).mean(0)
-print(
-    f"sum of the two gaps {sum(means):.3f}; log p - ELBO of the encoder on other noise {direct.mean():.3f} nats"
-)
+print(f"sum of the two gaps {sum(means):.3f}; log p - ELBO of the encoder on other noise {direct.mean():.3f} nats")
 assert abs(sum(means) - direct.mean()) < 4 * np.hypot(errors[0], errors[0])
 
 # %% [markdown] tags=["answer"]
@@ -976,7 +792,7 @@ assert abs(sum(means) - direct.mean()) < 4 * np.hypot(errors[0], errors[0])
 # %% [markdown]
 # Two more splits: another family on the same digits, and the same family on digits that were seen in training.
 #
-# **Predict first: on digits that the encoder was trained on, does the amortisation gap vanish?**
+# **Predict first:** on digits that the encoder was trained on, does the amortisation gap vanish?
 
 # %% tags=["answer"]
 full = gap_report(vae, X_test[:24], family="full", steps=200, n_samples=1000)
@@ -984,53 +800,28 @@ seen = gap_report(vae, X_train[:24], steps=200, n_samples=1000)
 print("held-out, full:    ", full)
 print("training, diagonal:", seen)
 smaller = means[0] - full.approximation.mean()
-error = (
-    np.sqrt((gaps.error[:, 1] ** 2 + full.error[:, 1] ** 2).sum()) / 24
-)  # the same draws: the total cancels
+error = np.sqrt((gaps.error[:, 1] ** 2 + full.error[:, 1] ** 2).sum()) / 24  # the same draws: the total cancels
 print(
     f"a full covariance lowers the approximation gap by {smaller:.3f} +- {error:.3f} nats and leaves {full.approximation.mean():.3f}"
 )
 assert 2 * error < smaller < means[0]
 assert seen.amortisation.mean() > 4 * np.sqrt((seen.error[:, 1] ** 2).sum()) / 24
 of_images = [
-    f"{report.amortisation.mean():.3f} +- {report.amortisation.std(ddof=1) / 24**0.5:.3f}"
-    for report in (seen, gaps)
+    f"{report.amortisation.mean():.3f} +- {report.amortisation.std(ddof=1) / 24**0.5:.3f}" for report in (seen, gaps)
 ]
-print(
-    f"amortisation gap with the error of taking 24 images: training {of_images[0]}, held-out {of_images[1]} nats"
-)
+print(f"amortisation gap with the error of taking 24 images: training {of_images[0]}, held-out {of_images[1]} nats")
 total = gaps.approximation + gaps.amortisation, full.approximation + full.amortisation
-print(
-    f"the total, which belongs to the encoder's q: {total[0].mean():.2f} and {total[1].mean():.2f} nats"
-)
+print(f"the total, which belongs to the encoder's q: {total[0].mean():.2f} and {total[1].mean():.2f} nats")
 assert np.abs(total[0] - total[1]).max() < 1e-9
 
 # %% tags=["answer"]
 fig, ax = plt.subplots(figsize=(9, 4.4))
 for row, (label, parts) in enumerate(
-    (
-        ("training,\ndiagonal", seen),
-        ("held-out,\nfull", full),
-        ("held-out,\ndiagonal", gaps),
-    )
+    (("training,\ndiagonal", seen), ("held-out,\nfull", full), ("held-out,\ndiagonal", gaps))
 ):
     a, b = parts.approximation.mean(), parts.amortisation.mean()
-    ax.barh(
-        row,
-        a,
-        color="0.75",
-        edgecolor="black",
-        hatch="//",
-        label="approximation gap" if row == 0 else None,
-    )
-    ax.barh(
-        row,
-        b,
-        left=a,
-        color="white",
-        edgecolor="black",
-        label="amortisation gap" if row == 0 else None,
-    )
+    ax.barh(row, a, color="0.75", edgecolor="black", hatch="//", label="approximation gap" if row == 0 else None)
+    ax.barh(row, b, left=a, color="white", edgecolor="black", label="amortisation gap" if row == 0 else None)
     ax.text(
         a / 2,
         row,
@@ -1041,14 +832,8 @@ for row, (label, parts) in enumerate(
         bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
     )
     ax.text(a + b / 2, row, f"{b:.2f}", ha="center", va="center", fontsize=15)
-ax.set_yticks(
-    range(3), ["training,\ndiagonal", "held-out,\nfull", "held-out,\ndiagonal"]
-)
-ax.set(
-    xlabel="log p(x) − ELBO (nats per datum)",
-    ylim=(-0.6, 3.6),
-    title="The gap in two parts",
-)
+ax.set_yticks(range(3), ["training,\ndiagonal", "held-out,\nfull", "held-out,\ndiagonal"])
+ax.set(xlabel="log p(x) − ELBO (nats per datum)", ylim=(-0.6, 3.6), title="The gap in two parts")
 ax.legend(loc="upper center", ncols=2)
 plt.show()
 
@@ -1068,21 +853,14 @@ axis = np.linspace(-6, 6, grid.n)
 best = LocalPosterior(vae, X_test[worst : worst + 1], start="encoder").fit(300).params
 mu, log_sigma = vae.encode(X_test[worst : worst + 1])
 fig, ax = plt.subplots(figsize=(8, 5.5))
-ax.contourf(
-    axis, axis, density.T, levels=np.linspace(0.03, 1, 7) * density.max(), cmap="Greys"
-)
+ax.contourf(axis, axis, density.T, levels=np.linspace(0.03, 1, 7) * density.max(), cmap="Greys")
 for centre, spread, style, label in (
     (mu[0], np.exp(log_sigma[0]), "--", "encoder's q"),
     (best["mu"][0], np.exp(best["log_sigma"][0]), "-", "best diagonal q"),
 ):
     ax.plot(*(centre[:, None] + 2 * spread[:, None] * circle), style, label=label, lw=3)
 middle = (mu[0] + best["mu"][0]) / 2
-ax.set(
-    xlim=middle[0] + np.array([-1.5, 1.5]),
-    ylim=middle[1] + np.array([-1.1, 1.1]),
-    xlabel="$z_1$",
-    ylabel="$z_2$",
-)
+ax.set(xlim=middle[0] + np.array([-1.5, 1.5]), ylim=middle[1] + np.array([-1.1, 1.1]), xlabel="$z_1$", ylabel="$z_2$")
 ax.set_title(f"Digit {y_test[worst]}: where the encoder loses most")
 ax.legend(title="two standard deviations")
 plt.show()
@@ -1127,9 +905,7 @@ try:
         ([[5, 0], [0, 1]], 0),
     ):
         got = mean_field_gap(np.array(matrix, dtype=float))
-        assert abs(got - want) < 1e-12, (
-            f"precision {matrix}: got {got}, want {want:.6f} nats"
-        )
+        assert abs(got - want) < 1e-12, f"precision {matrix}: got {got}, want {want:.6f} nats"
     print("correct")
 except NotImplementedError as todo:
     print("to do:", todo)
@@ -1148,12 +924,9 @@ PRECISION = np.array([[2.0, 0.9], [0.9, 1.0]])
 def kl_to_gaussian_forward(mu, log_sigma):
     sigma2 = np.exp(2 * log_sigma)
     quadratic = np.einsum("nj,jk,nk->n", mu, PRECISION, mu)
-    kl = (
-        sigma2 @ np.diag(PRECISION)
-        + quadratic
-        - mu.shape[1]
-        - np.linalg.slogdet(PRECISION)[1]
-    ) / 2 - log_sigma.sum(-1)
+    kl = (sigma2 @ np.diag(PRECISION) + quadratic - mu.shape[1] - np.linalg.slogdet(PRECISION)[1]) / 2 - log_sigma.sum(
+        -1
+    )
     return kl, (mu, sigma2)
 
 
@@ -1175,9 +948,7 @@ except NotImplementedError as todo:
 # %%
 def e_step(X, W, b, eta):
     """Posterior means (N, K) and covariance (K, K) of x = W z + b + sqrt(eta) e."""
-    raise NotImplementedError(
-        "about 2 lines: the inverse of I + W'W/eta, then the means"
-    )
+    raise NotImplementedError("about 2 lines: the inverse of I + W'W/eta, then the means")
 
 
 try:
@@ -1197,10 +968,7 @@ def mean_field_gap_solution(precision):
     return (np.log(np.diag(precision)).sum() - log_det) / 2
 
 
-assert (
-    abs(mean_field_gap_solution(np.array([[2.0, 1.0], [1.0, 2.0]])) - np.log(4 / 3) / 2)
-    < 1e-12
-)
+assert abs(mean_field_gap_solution(np.array([[2.0, 1.0], [1.0, 2.0]])) - np.log(4 / 3) / 2) < 1e-12
 
 
 # %% jupyter={"source_hidden": true} tags=["solution", "answer"]
