@@ -43,7 +43,7 @@ def run(book, stem):
     start = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         nbformat.write(book, Path(folder) / f"{stem}.ipynb")
-        NotebookClient(book, timeout=120, coalesce_streams=True, resources={"metadata": {"path": folder}}).execute()
+        NotebookClient(book, timeout=600, coalesce_streams=True, resources={"metadata": {"path": folder}}).execute()
     for cell in book.cells:
         cell["metadata"].pop("execution", None)
     print(f"{stem}: {time.perf_counter() - start:.1f} s", flush=True)

@@ -37,8 +37,7 @@ def header(path):
     lines = ["**Accompanies**", ""] + [f"- {key}: {lecture(key)}: {found}" for key, found in sorted(places.items())]
     short = [title for title, text in parts.items() if "*Short path.*" in text]
     way = ", ".join(f"[{title.split('.')[0]}](#{anchor(title)})" for title in short)
-    path = [f"**Short path**, 30 minutes: sections {way}.", ""] if short else []
-    return "\n".join([*lines, "", *path, INSTALL])
+    return "\n".join([*lines, "", f"**Short path**, 30 minutes: sections {way}.", "", INSTALL])
 
 
 def notation(match):

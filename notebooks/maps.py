@@ -94,6 +94,8 @@ def errata():
     shown = {}
     for path in sources():
         for title, text in sections(path).items():
+            if title == "Summary":  # it repeats what a section shows
+                continue
             for first, last in re.findall(r"\bE(\d+)(?:\s*(?:-|–|to)\s*E(\d+))?\b", text):
                 for n in range(int(first), int(last or first) + 1):
                     shown.setdefault(f"E{n}", {})[link(path, title)] = None

@@ -23,8 +23,6 @@ import maps
 PATHS = lectures.sources()
 WRITTEN = {lectures.number(path) for path in PATHS}
 LATER = {"12", "13"}  # they wait for the systems that they need
-NEW = [path for path in PATHS if "*Short path.*" in path.read_text(encoding="utf-8")]  # in the form that the builder fills and folds
-new_texts = pytest.mark.parametrize("path", NEW, ids=lambda path: path.stem)
 texts = pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
 
 
@@ -50,9 +48,10 @@ def covered(path):
 
 
 def test_all_items_of_the_written_notebooks_are_covered():
-    wanted = {item for item, row in lectures.ITEMS.items() if row["notebook"][:2] in {number[:2] for number in WRITTEN}}
-    found = {item for path in PATHS for item in covered(path) if lectures.ITEMS[item]["notebook"][:2] == lectures.number(path)[:2]}
+    wanted = {item for item, row in lectures.ITEMS.items() if row["notebook"] in WRITTEN}
+    found = {item for path in PATHS for item in covered(path) if lectures.ITEMS[item]["notebook"] == lectures.number(path)}
     assert found == wanted
+    assert {row["notebook"] for row in lectures.ITEMS.values()} == WRITTEN | LATER | {"-"}
     readme = " ".join((FOLDER.parent / "README.md").read_text(encoding="utf-8").split())
     assert f"cover {len(found)} of the {len(lectures.ITEMS)} things that the lectures state" in readme
 
@@ -66,6 +65,18 @@ def test_the_map_holds_every_item_in_the_lectures_own_order():
     assert all(row["section"] for row in lectures.ITEMS.values() if row["notebook"] != "-")
 
 
+def test_every_erratum_is_listed_once_and_shown_somewhere():
+    rows = re.findall(r"(?m)^\| (E\d+) \|.* \| (.*) \|$", (FOLDER / "errata.md").read_text(encoding="utf-8"))
+    assert [number for number, _ in rows] == [f"E{n}" for n in range(1, 62)]
+    assert [number for number, shown in rows if ".ipynb#" not in shown] == []
+
+
+def test_no_place_is_given_by_lines_that_readers_do_not_have():
+    for path in PATHS:
+        text = path.read_text(encoding="utf-8")
+        assert not re.search(r"\bD\d,? lines? \d|\bD\d \d{1,3}\b(?!\s*(?:%|nats))", text), path
+
+
 def test_every_equation_tag_stands_in_a_docstring_a_notebook_and_a_test():
     def found(paths):
         return {tag for path in paths for tag in lectures.TAG.findall(path.read_text(encoding="utf-8"))}
@@ -73,6 +84,7 @@ def test_every_equation_tag_stands_in_a_docstring_a_notebook_and_a_test():
     documented = found((FOLDER.parent / "tinyvae").rglob("*.py"))
     tested = set(re.findall(r"\b([A-Z]{2,6}\.\d)\b", "\n".join(p.read_text(encoding="utf-8") for p in Path(__file__).parent.glob("*.py"))))
     assert documented == found(PATHS) and documented - tested == set()
+    assert [tag for tag, (_, _, derived) in lectures.tags().items() if not derived] == []
 
 
 # ---- what is stored ----------------------------------------------------------------------------------
@@ -91,11 +103,11 @@ def test_outputs_are_stored_small_and_without_errors_and_answers_have_none(path)
     assert outputs and all(output.output_type != "error" for output in outputs)
     assert any("image/png" in output.get("data", {}) for output in outputs), "no figure"
     answers = [cell for cell in code if tagged(cell, "answer")]
-    assert all(not cell.outputs and cell.execution_count is None for cell in answers)
+    assert answers and all(not cell.outputs and cell.execution_count is None for cell in answers)
     assert all(cell.execution_count for cell in code if not tagged(cell, "answer"))
 
 
-@new_texts
+@texts
 def test_answers_are_in_folds_and_the_cell_below_runs_what_the_fold_holds(path):
     cells, keys = stored(path), []
     for fold, cell in pairwise(cells):
@@ -109,7 +121,7 @@ def test_answers_are_in_folds_and_the_cell_below_runs_what_the_fold_holds(path):
         assert "# %%" not in cell.source and not (tagged(cell, "answer") and re.search(r"(?m)^#+ \w", re.sub(r"(?s)```.*?```", "", cell.source)))
 
 
-@new_texts
+@texts
 def test_what_is_asked_is_not_answered_beside(path):
     """After a prediction the next code is its answer, and so is the text up to the next piece of text that asks or derives."""
     asked = False
@@ -151,7 +163,7 @@ def test_a_print_is_compared_by_its_words_and_its_numbers():
 # ---- their form --------------------------------------------------------------------------------------
 
 
-@new_texts
+@texts
 def test_form_of_a_notebook(path):
     text, parts = path.read_text(encoding="utf-8"), lectures.sections(path)
     assert re.search(rf"(?m)^# # {lectures.number(path)} ", text) and "Afterwards you can" in text
@@ -167,7 +179,7 @@ def test_form_of_a_notebook(path):
         assert len(ids) == len(set(ids)) and all(item in lectures.ITEMS for item in ids), title
 
 
-@new_texts
+@texts
 def test_the_first_cell_leads_to_the_lecture_and_to_the_package(path):
     first = stored(path)[0].source
     assert "**Accompanies**" in first and "%pip install" in first and "| quantity |" in first
@@ -200,7 +212,7 @@ def test_a_lecturers_own_map(tmp_path):
     table.write_text("slide\ttitle\ttags\n12\tThe KL term\tKL.1 [KL.2]\n13\tQuestions\t\n", encoding="utf-8")
     lines = maps.slide_map(table).splitlines()
     assert len(lines) == 5 and "kl_forward" in lines[2] and "kl_backward" in lines[3]
-    assert "sigma_k^2" in lines[2] and "06" in lines[2] and lines[4].startswith("| 13 | Questions |")
+    assert "sigma_k^2" in lines[2] and "06a" in lines[2] and lines[4].startswith("| 13 | Questions |")
     for target in re.findall(r"\]\(([^)#]+)", "".join(lines)):
         assert (tmp_path / target).resolve().exists()
     table.write_text("slide\ttitle\ttags\n12\tThe KL term\tKL.10\n", encoding="utf-8")
