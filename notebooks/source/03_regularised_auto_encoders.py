@@ -10,10 +10,10 @@
 #
 # An auto-encoder with enough units copies its input. This notebook treats what the lectures set against that: a narrow code, noise on the
 # input, a penalty on the code, a penalty on the encoder's slope. It says of each what it does to the function that is learned, exactly where
-# that can be said, and how it can be cheated.
+# that can be said, and what it does not forbid.
 #
 # Afterwards you can say what function a denoising auto-encoder learns and prove it, derive the gradients of the sparse and contractive
-# penalties, and show how each penalty can be cheated.
+# penalties, show how two of the penalties are met without sparsity, and say how much of a contraction is scale.
 #
 # *Notation: data; latent; encoder; decoder; reconstruction; corrupted input; latent dimension; gradient of the loss by v.*
 #
@@ -146,7 +146,7 @@ plt.show()
 
 # %% [markdown]
 # The first is treated in 02. To see why the others are needed, take an overcomplete linear network, 64-100-64, once trained plainly and once
-# with noise on its input; every network of this notebook is trained from three seeds, and ± is the
+# with noise on its input; every network on the digits or the ring is trained from three seeds, and ± is the
 # standard error over them. The same noisy digits go through both.
 #
 # **Predict first:** the noise alone has the error 64 · 0.5² = 16. What error does the plain network leave? And the denoising one?
@@ -169,7 +169,8 @@ assert abs(np.mean(noisy_error["plain"]) - 15) < 0.3 and abs(np.mean(noisy_error
 assert max(noisy_error["denoising"]) < 0.2 * untouched and max(noisy_error["denoising"]) < 0.6 * mean_image
 
 # %% [markdown] tags=["answer"]
-# The plain network is nearly perfect on clean digits and leaves 15 of the 16: it has learnt $r(x)=x$ and copies the noise too; one and the
+# The plain network is nearly perfect on clean digits and leaves 15 of the 16 (two thirds of the rest lie on the three pixels without ink, which it need not copy): it has
+# learnt $r(x)=x$ and copies the noise too; one and the
 # same mean image for every input would have been better. The denoising network leaves 2.3, and pays on clean digits. The measure "clean
 # reconstruction error" alone would choose the wrong one.
 
@@ -228,7 +229,7 @@ assert np.abs(left - right).max() < 1e-6
 print(f"E[x|y] and y + s^2 score agree to 1e-6 in all 64 pixels; length of the step {np.linalg.norm(left - noisy):.3f}")
 
 # %% [markdown]
-# **Does a trained network find it?** On a ring in the plane, networks 2-64-64-2 are trained on noisy points only. Their step $r(y)-y$ is
+# **Does a trained network find it?** On a ring in the plane, networks 2-64-64-64-2 are trained on noisy points only. Their step $r(y)-y$ is
 # compared with $s^2\nabla\ln p_s$, and their error with that of the best *linear* denoiser, which on a ring can only pull towards the middle.
 #
 # **Predict first:** of the squared error that the noise makes, how much can the best denoiser of the ring take away: a tenth, a half, nine
@@ -261,11 +262,12 @@ print(
 assert abs(nothing / (2 * s**2) - 1) < 4 * np.sqrt(2 / probes.size) and 0.35 < 1 - exact / nothing < 0.5
 assert abs(1 - linear / nothing - 0.15) < 0.03  # the ring's variance is near 1/2 in each direction
 assert exact < min(network_errors) and max(network_errors) < exact + 0.2 * (linear - exact)
-assert max(relative) < 0.5 * linear_relative
+assert max(relative) < min(0.2, 0.5 * linear_relative) and max(network_errors) < 1.03 * exact
 
 # %% [markdown] tags=["answer"]
 # A little under a half, 0.43: the noise across the ring can be seen and taken away, the noise along it cannot. The linear denoiser takes away
-# about 0.15. The networks come within a few per cent of the exact error.
+# about 0.15. The networks come within two per cent of the exact error, with a step within 13 per
+# cent of the exact one.
 
 # %%
 grid = np.stack(np.meshgrid(np.linspace(-1.6, 1.6, 11), np.linspace(-1.6, 1.6, 11)), -1).reshape(-1, 2)
@@ -302,7 +304,7 @@ assert (np.sign((exact_arrows * grid).sum(1)) == np.sign(1 - np.hypot(*grid.T)))
 # $y-s^2(\Sigma+s^2I)^{-1}y=\big((\Sigma+s^2I)-s^2I\big)(\Sigma+s^2I)^{-1}y=\Sigma(\Sigma+s^2I)^{-1}y$.
 # Along an eigenvector of Σ the factor is $\lambda/(\lambda+s^2)$: PCA cuts hard after K directions, denoising fades the weak ones out.
 #
-# To check the trained weights to many digits, random noise is too rough. In its place stand the 2D points $\pm s\sqrt D\,e_i$ around each
+# To check the trained weights to many digits, random noise is too rough. In its place stand the $2D$ points $\pm s\sqrt D\,e_i$ around each
 # datum: their covariance is exactly $s^2I$, and a linear network sees nothing else of the noise. D codes would do for R; the network has 4D,
 # because with few codes some starting weights lead past a saddle (02), and training lingers there.
 
@@ -368,6 +370,13 @@ grey = [
 ]  # 0 if all is ink or paper
 assert grey[0] > 1.3 * grey[1] > 1.3 * grey[2]
 first = [np.flatnonzero(y_test == digit)[0] for digit in range(10)]
+little = 0.1  # the same comparison at a fifth of the noise
+slight = X_test + little * np.random.default_rng(1).standard_normal(X_test.shape)
+slight_wiener = (slight - mean) @ np.linalg.solve(covariance + little**2 * np.eye(64), covariance) + mean
+at_little = [errors_of(given, X_test).mean() for given in (posterior_mean(slight, X_train, little), slight_wiener, slight)]
+print("at s = 0.1: formula {:.2f}, Wiener filter {:.2f}, nothing {:.2f}".format(*at_little))
+assert at_little[0] > 1.5 * at_little[2] > 2 * at_little[1]
+
 rows = np.concatenate([X_noisy[first], filtered[first], formula[first], X_test[first]])
 ax = image_grid(np.clip(rows, 0, 1), n_columns=10, ax=plt.subplots(figsize=(9, 4.2))[1])
 ax.set_yticks([3.5, 12.5, 21.5, 30.5], ["noisy", "Wiener", "formula", "clean"])
@@ -376,7 +385,8 @@ ax.set_title("The exact formula draws sharper digits than the linear filter")
 plt.show()
 
 # %% [markdown] tags=["answer"]
-# Yes. The formula knows the training images only, but at this noise the mean of those with weight is a good guess for a new digit as well. The
+# At this noise, yes. The formula knows the training images only, but the mean of those with weight is a good guess for a new digit as well. With
+# less noise it is not: at s = 0.1 the formula returns the nearest training image, and is worse than no denoising at all. At s = 0.5 the
 # deep networks come next: they beat the best linear map by a tenth of its error, and stay behind the formula, which uses all 1438 images
 # at every call.
 
@@ -495,15 +505,14 @@ for k in range(3):  # each wins on its own corruption, from every seed, by sever
 assert matrix[0, :, 0].max() < 0.5 * matrix[1:, :, 0].min() and matrix[0, :, 1:].min() > 1.2 * mean_image
 
 # %% [markdown] tags=["answer"]
-# Each wins on its own corruption, and the one trained clean wins on clean digits by far: robustness is robustness *to something*. On either
+# Each wins on its own corruption, and the one trained clean wins on clean digits by far: robustness is robustness *to something*. (These are short
+# trainings: on Gaussian noise the linear denoiser of section 1 still has less, 2.35.) On either
 # corruption the clean networks are worse than the mean image.
 
 # %% [markdown]
 # ## 4. Sparse codes
 #
 # *Items: D3-6.*
-#
-# *Short path.*
 #
 # The notes: (2) a sparse representation. Two penalties are in use.
 #
@@ -564,11 +573,11 @@ errors = [
 ]
 print(f"held-out error: {written(errors[0], 2)} without, {written(errors[1], 2)} with the penalty")
 for without, given in zip(*activity.values()):
-    assert abs(given.mean() - 0.05) < 0.02 and np.mean(given < 0.1) > 0.7 and np.mean(without < 0.1) < 0.05
+    assert abs(given.mean() - 0.05) < 0.02 and abs(np.mean(given < 0.1) - 0.87) < 0.04 and np.mean(without < 0.1) < 0.05
 assert min(errors[1]) > 3 * max(errors[0])
 
 # %% [markdown] tags=["answer"]
-# Almost none without the penalty, 0.87 with it.
+# Almost none without the penalty, 0.87 with it, at five times the error.
 
 # %% [markdown]
 # **Is that sparsity?** A threshold also measures scale. Multiply a code by c < 1 and divide the decoder's weights by c: the reconstructions are
@@ -610,6 +619,9 @@ many = rng.standard_normal((2000, 40)), rng.random((2000, 40))
 assert abs(effective_number(many[0]) - 80 / np.pi) < 0.5 and abs(effective_number(many[1]) - 30) < 0.5
 assert min(numbers["without"]) > 1.5 * max(numbers["with"]) and min(numbers["with"]) > 15
 assert min(norms["with"]) > 1.25 * max(norms["without"])
+spreads = {name: np.mean([np.sqrt(h.var(0).sum()) for h in codes]) for name, codes in activity.items()}
+print(f"spread of the codes over the digits: {spreads['without']:.2f} without, {spreads['with']:.2f} with the penalty")
+assert 2 < spreads["without"] / spreads["with"] < 3.5
 
 ax = plt.subplots(figsize=(8, 4.6))[1]
 for name, style, at in (("without", "--", 0.78), ("with", "-", 0.29)):
@@ -622,7 +634,26 @@ plt.show()
 
 # %% [markdown] tags=["answer"]
 # 35 without, 21 with: the codes did become sparser, by a factor of 1.7 and not of ten; about half of the units still take part in each digit.
-# The rest of the fall of the activities, from 0.5 to 0.06, is scale, and the decoder has grown from 10 to 14 to make up for it.
+# The rest of the fall of the activities, from 0.5 to 0.06, is not shape: a constant part is gone (without the penalty every unit sits near 0.5), and
+# what varies from digit to digit has shrunk by more than half. The decoder, grown from 10 to 14, makes up for a part of that; the rest is lost, as the
+# error says.
+
+# %% [markdown]
+# And this penalty does not ask for sparsity at all: it wants every unit's *mean* to be ρ. A code that hardly leaves ρ meets it, with all units in
+# use. By hand: the 40 directions of PCA, so small that the sigmoid is a straight line, and a decoder that enlarges them again.
+
+# %%
+c, rho, pca40 = 0.1, 0.05, PCA(40).fit(X_train)
+V, centre = np.asarray(pca40.components_), X_train.mean(0)  # (40, 64)
+cheat = AutoEncoder(64, 40, code="sigmoid", penalty="sparsity", weight=2.0)
+cheat.params["encoder.code.W"][...] = c * V.T
+cheat.params["encoder.code.b"][...] = np.log(rho / (1 - rho)) - c * V @ centre
+cheat.params["decoder.out.W"][...] = V / (c * rho * (1 - rho))
+cheat.params["decoder.out.b"][...] = centre - rho * cheat.params["decoder.out.W"].sum(0)
+h, cheat_error = cheat.encode(X_test), errors_of(reconstruct(cheat, X_test), X_test).mean()
+print(f"by hand: penalty {sparsity_forward(h)[0]:.0e}, share below 0.1 {np.mean(h < 0.1):.2f}, "
+      f"effective number {effective_number(h):.1f} of 40, held-out error {cheat_error:.2f}")  # fmt: skip
+assert sparsity_forward(h)[0] < 1e-4 and np.mean(h < 0.1) > 0.99 and effective_number(h) > 39 and cheat_error < 0.1
 
 # %% [markdown]
 # **The same with L1.** The way out is exact there: $h\to ch$, decoder weights divided by c, leaves the reconstruction and makes the penalty c
@@ -665,10 +696,18 @@ for stated, found in ((7.4, norms_l1["without"]), (13.2, norms_l1["with L1"])):
     assert abs(np.mean(found) - stated) < 0.06 * stated
 assert np.mean(penalties["without"]) > 2.5 * np.mean(penalties["with L1"])
 assert 0.85 < np.mean(numbers_l1["with L1"]) / np.mean(numbers_l1["without"]) < 1
+varying = {}  # the sum of |h| about the mean code
+for name, models in pair.items():
+    codes = [model.encode(X_test) for model in models]
+    varying[name] = np.mean([np.abs(h - h.mean(0)).sum(1).mean() for h in codes])
+constant = np.mean(penalties["without"]) / np.mean(penalties["with L1"]) / (varying["without"] / varying["with L1"])
+print(f"sum of |h - mean code|: {varying['without']:.1f} without, {varying['with L1']:.1f} with L1; the constant part: a factor of {constant:.2f}")
+assert 1.2 < constant < 1.45
 
 # %% [markdown] tags=["answer"]
-# It has. The sum of |h| fell to a third, the effective number by 6 %: 24 of 40, where Gaussian entries have 25.5. Nearly all of the fall
-# is scale, and the decoder has grown from 7 to 13. A cure is to bound the decoder's columns, ‖u_j‖ ≤ 1, as sparse coding does.
+# In part. The sum of |h| fell to a third, the effective number by 6 %: 24 of 40, where Gaussian entries have 25.5: the shape hardly changed. The
+# decoder's growth, from 7 to 13, accounts for a factor of 1.8; a constant part of the code, which the decoder's bias carries without
+# penalty, for 1.3; the last 1.4 is in what varies. A cure for the growth is to bound the norm of what each unit adds to the image, the rows of `decoder.out.W`, as sparse coding does.
 
 # %% [markdown]
 # ## 5. The contractive auto-encoder
@@ -757,8 +796,8 @@ for weight in (0.0, 0.03, 0.3, 1.0):
     for model in three(20, 50, 0.01, code="sigmoid", penalty="contractive", weight=weight):
         h, moved = model.encode(X_test), model.encode(slight)
         slopes = contractive_forward(h, model.params["encoder.code.W"])[0].mean()
-        movement, spread = ((moved - h) ** 2).sum(1).mean(), h.var(0).sum()
-        row.append([slopes, spread, np.sqrt(movement / spread), errors_of(reconstruct(model, X_test), X_test).mean()])
+        movement2, spread2 = ((moved - h) ** 2).sum(1).mean(), h.var(0).sum()
+        row.append([slopes, spread2, np.sqrt(movement2 / spread2), errors_of(reconstruct(model, X_test), X_test).mean()])
     table[weight] = np.array(row)  # (seeds, 4)
     print(f"{weight:<6}" + "".join(f"{written(column, 3):>18}" for column in table[weight].T))
 J2, spreads, relative, errors_by_weight = np.array(list(table.values())).transpose(2, 0, 1)  # each (weights, seeds)
@@ -802,7 +841,7 @@ plt.show()
 
 # %% tags=["answer"]
 family = {
-    "plain, K = 40": unpenalised,
+    "plain, K = 100": plain,
     "undercomplete, K = 10": three(10, 50, 0.02),  # the bottleneck needs longer steps to reach PCA
     "denoising, K = 100": denoising,
     "sparse, K = 40": sparse_codes,
@@ -824,11 +863,23 @@ for k in (0, 1):  # from every seed
 assert list(best) == [0, 2] and sheet[[0, 3], 1].min() > 1.1 * mean_image
 pca_error = errors_of((pca := PCA(10).fit(X_train)).inverse_transform(pca.transform(X_test)), X_test).mean()
 print(f"PCA, K = 10, clean: {pca_error:.2f}")
+pca_noisy = errors_of(pca.inverse_transform(pca.transform(X_noisy)), X_test).mean()
+print(f"PCA, K = 10, noisy: {pca_noisy:.2f}")
 assert np.abs(sheet[1, 0] / pca_error - 1).max() < 0.02
+hardly, cut_errors = X_train.var(0) < 1e-3, []
+for model in family["undercomplete, K = 10"]:
+    cut = model.copy()
+    cut.params["encoder.code.W"][hardly] = 0
+    cut_errors.append(errors_of(reconstruct(cut, X_noisy), X_test).mean())
+print(f"undercomplete, noisy, without the weights that read the {hardly.sum()} pixels with hardly any ink: {np.mean(cut_errors):.2f}")
+assert hardly.sum() == 12 and max(cut_errors) < 1.04 * pca_noisy
+assert abs(pca_noisy - 3.74) < 0.05 and sheet[1, 1].min() > 1.2 * pca_noisy and sheet[4, 1].max() < pca_noisy
 
 # %% [markdown] tags=["answer"]
-# The plain network is best on clean digits, the denoising one on noisy ones; none is best in both. At this noise the plain and
-# the sparse one are worse than the mean image. The undercomplete one is PCA.
+# The plain network is best on clean digits, the denoising one on noisy ones; none is best in both. On clean digits the
+# undercomplete one has the error of PCA. On noisy ones it has not (4.8; PCA 3.7): 12 pixels with hardly any ink (variance below 0.001) leave the weights that
+# read them near their starting values (02, E33; exactly there for the 3 without ink), and these pass the noise on: set to 0, the error is 3.8. The plain, the sparse and, narrowly, the undercomplete one are worse than the mean image; the
+# contractive one, which never saw noise, is not.
 
 # %% [markdown]
 # D1's last wish, "create examples from unseen codes", is met by none of these losses: nothing in them says which codes occur, so a code drawn
@@ -846,8 +897,8 @@ assert np.abs(sheet[1, 0] / pca_error - 1).max() < 0.02
 # * Mean activity: $dh_{nj}=\frac1N\big(-\rho/\langle h_j\rangle+(1-\rho)/(1-\langle h_j\rangle)\big)$.
 # * Contractive: $\lVert J\rVert^2=\sum_jt_j^2n_j$ with $t_j=h_j(1-h_j)$; two paths, $2W_{ij}t_j^2$ and $x_i\,t_j\,dh_j$ with
 #   $dh_j=2t_j(1-2h_j)n_j$.
-# * Every penalty on the size of the code can be met by shrinking it and enlarging the decoder. Count without a scale:
-#   $(\sum_j|h_j|)^2/\sum_jh_j^2$: 35 to 21 of 40 with the sparsity penalty, 25 to 24 with L1.
+# * L1 is met by shrinking the code and enlarging the decoder; the mean-activity penalty by a code that hardly leaves ρ, all units in use; part of a
+#   contraction by shrinking. Count without a scale: $(\sum_j|h_j|)^2/\sum_jh_j^2$: 35 to 21 of 40 with the sparsity penalty, 25 to 24 with L1.
 # * Each network is robust to what it was trained with, and pays on clean data. None says which codes occur.
 
 # %% [markdown]
@@ -870,7 +921,7 @@ def log_penalty_forward(h):
 
 def log_penalty_backward(dpenalty, cache):
     """dh from dpenalty"""
-    raise NotImplementedError("about 2 lines: 2 h / (1 + h^2), times dpenalty for every row")
+    raise NotImplementedError("about 2 lines: the derivative of ln(1 + h^2), times dpenalty for every row")
 
 
 # %%
@@ -907,7 +958,7 @@ except NotImplementedError as stub:
 
 def dropout_filter(Sigma, p):
     """R of shape (D, D)"""
-    raise NotImplementedError("about 1 line: as the Wiener filter, with p / (1 - p) diag(Sigma) in the place of s^2 I")
+    raise NotImplementedError("about 1 line: as the Wiener filter, with another covariance of the noise")
 
 
 def gradient_at(R, p):

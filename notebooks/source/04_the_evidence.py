@@ -107,8 +107,8 @@ print(f"root mean square {rms:.2f}, of those on the diagonal {on_diagonal:.2f}")
 assert 2 < off.max() < 5 and 0.75 < rms < 1.25 and 0.7 < on_diagonal < 1.4
 
 # %% [markdown] tags=["answer"]
-# About 3.6, as the largest of 2080 independent standard normal draws would be (less here, as the entries are correlated); the root mean
-# square is about 1. A far larger worst entry would mean a wrong sampler, a far smaller root mean square a wrong standard error. (Of a product of
+# About 3.6, as the largest of 2080 standard normal draws would be, with a standard deviation of 0.3 (that the entries are correlated changes it by some
+# hundredths; the one printed is a low draw, about one in a hundred); the root mean square is about 1. A far larger worst entry would mean a wrong sampler, a far smaller root mean square a wrong standard error. (Of a product of
 # two Gaussians, $\mathrm{Var}(x_ix_j) = C_{ii}C_{jj} + C_{ij}^2$.)
 
 # %% [markdown]
@@ -142,7 +142,7 @@ assert abs(prior.sum() * dz - 1) < 1e-12
 # **Conditionally independent, not independent.** $p(x\mid z)=\prod_d p(x_d\mid z)$ holds *given z*. After the average over z it does not:
 # $$p(x_1,x_2)-p(x_1)\,p(x_2) = \mathbb{E}[p(x_1\mid z)\,p(x_2\mid z)] - \mathbb{E}[p(x_1\mid z)]\,\mathbb{E}[p(x_2\mid z)]
 # = \mathrm{Cov}_{z}\big(p(x_1\mid z),\,p(x_2\mid z)\big).$$
-# All dependence between pixels has to pass through z. *A correction to D0 (E11):* its shorter sentence is true with "given z" added. *Another
+# All dependence between pixels has to pass through z. *A nuance to D0 (E11):* its shorter sentence is true with "given z" added. *Another
 # (E4):* D0's decoder maps to all of $\mathbb{R}^{28\times28}$ and "defines mean values", but the mean of a binary pixel lies in [0, 1]: the real
 # numbers are logits, and the means are their sigmoids.
 #
@@ -213,9 +213,10 @@ print(f"p(x) integrates to {mass:.8f}; mean {mean:.6f}, variance {variance:.6f}"
 assert abs(mass - 1) < 1e-8 and abs(mean - 1) < 1e-7 and abs(variance - 2.1) < 1e-6
 
 x_drawn = rng.standard_normal(20_000) ** 2 + np.sqrt(ETA) * rng.standard_normal(20_000)
-print(f"20,000 draws: {(x_drawn < 0.5).mean():.3f} lie below 0.5, by the integral {(density[xs < 0.5].sum() * dx):.3f}")
-below = density[xs < 0.5].sum() * dx
-assert abs((x_drawn < 0.5).mean() - below) < 5 * np.sqrt(below * (1 - below) / 20_000)
+border = 0.51  # halfway between two grid points: a sum of cells then ends where the integral does
+below = density[xs < border].sum() * dx
+print(f"20,000 draws: {(x_drawn < border).mean():.3f} lie below {border}, by the integral {below:.3f}")
+assert abs((x_drawn < border).mean() - below) < 4 * np.sqrt(below * (1 - below) / 20_000)
 
 fig, ax = plt.subplots()
 ax.hist(x_drawn, bins=np.arange(-2, 8.01, 0.1), density=True, color="#BBBBBB", label="20,000 draws: z, then x")
@@ -298,12 +299,11 @@ assert W.shape == (64, 8) and rank == 8
 # ## 4. A deterministic decoder has no density
 #
 # *Items: D2-25, D2-26.*
-# *Short path.*
 #
 # The slide: if z is low-dimensional and the decoder deterministic, then p(x) = 0 almost everywhere; the solution is a noisy observation model,
 # $p(x\mid z) = \mathcal{N}(x;\,G_\theta(z),\,\eta I)$.
 #
-# The solution is right, and the problem is a little worse. *A correction to D2 (E34):* a function that is zero almost everywhere integrates to 0,
+# The solution is right, and the problem is a little worse. *A nuance to D2 (E34):* a function that is zero almost everywhere integrates to 0,
 # not to 1, so it is not the density of anything. The image of $G$ is a set of volume 0 that carries probability 1: the distribution is *singular*
 # and has *no density at all*. Maximum likelihood has nothing to maximise.
 #
@@ -382,7 +382,8 @@ assert abs(slope - 1) < 1e-3
 
 # %% [markdown] tags=["answer"]
 # First up, then down, to −∞. The first two terms have the derivative $\mathrm{dist}^2/2\eta^2 - (D-K)/2\eta$ by η, which is 0 at
-# $\eta = \mathrm{dist}^2/(D-K) = 0.01/2 = 0.005$, the squared distance for each of the D − K directions off the line; the sum hardly moves there.
+# $\eta = \mathrm{dist}^2/(D-K) = 0.01/2 = 0.005$, the squared distance for each of the D − K directions off the line; the sum hardly moves there, as
+# 0.005 is small against the $s_j^2$.
 # Off the plane there is a best noise; on it there is none, less is always more.
 
 # %% [markdown]
@@ -419,8 +420,8 @@ assert abs(slope - 1) < 1e-3
 show(PPCA.posterior, PPCA.score_samples)
 
 # %% [markdown]
-# **Predict first:** the digits with K = 2. How many grid points on a side are needed for six correct digits of log p(x), and what would the same
-# grid cost at K = 10?
+# **Predict first:** the digits with K = 2. How many grid points on a side bring the error of log p(x) below a millionth of a nat, and what would the
+# same grid cost at K = 10?
 
 # %% tags=["answer"]
 flat = PPCA(2).fit(X)
@@ -449,7 +450,8 @@ print(f"at a million a second: {years:,.0f} years")
 assert round(years) == 11_472
 
 # %% [markdown] tags=["answer"]
-# Between 43 and 57: a third more points turn an error of 3e-6 into one of 5e-11. But the number of points is a power K: 57² is three thousand, and
+# Between 43 and 57: a third more points on a side turn an error of 3e-6 into one of 5e-11. But the number of points is a power K: 57² is three
+# thousand, and
 # $57^{10}$ would take more than eleven thousand years. "Cannot be computed" means this, for a nonlinear decoder.
 
 # %% [markdown]
@@ -550,7 +552,7 @@ assert abs(np.log(mode_u) - by_hand) < 1e-4 and mode_z - np.log(mode_u) > 5e-3
 # **Bias [NAIVE.1].** Take logarithms of Bayes' rule, $\log p(x\mid z) = \log p(x) + \log p(z\mid x) - \log p(z)$, and average over the prior:
 # $$\mathbb{E}_{p(z)}\log p(x\mid z) = \log p(x) - \mathbb{E}_{p(z)}\log\frac{p(z)}{p(z\mid x)}
 # = \log p(x) - \mathrm{KL}\big(p(z)\,\|\,p(z\mid x)\big).$$
-# So the bias is exactly $-\mathrm{KL}(p(z)\|p(z\mid x))$: the estimate is the ELBO with q = p(z) (notebook 05). It is large when the datum is
+# So the bias is exactly $-\mathrm{KL}(p(z)\|p(z\mid x))$: the mean of the estimate is the ELBO with q = p(z) (notebook 05). It is large when the datum is
 # informative, which is when the latent variable is of use.
 #
 # In the linear model everything is Gaussian. Between $p=\mathcal{N}(0,I)$ and $\mathcal{N}(m,\Lambda^{-1})$ the mean of
@@ -600,7 +602,7 @@ error = np.sqrt((fourth - single.var(0) ** 2) / 3000)  # of a sample variance
 assert np.all(np.abs(single.var(0) - variance) < 4 * error) and np.all(error < 0.05 * variance)
 
 # %% [markdown] tags=["answer"]
-# About 100 nats below, with a standard deviation of about 50: seven times log p(x) itself. With nothing trained, the decoder is the best linear one;
+# About 100 nats below, seven times the mean log p(x); the standard deviation is about 50. With nothing trained, the decoder is the best linear one;
 # it is the estimate that fails, because a z from the prior hardly ever explains this digit.
 
 # %% [markdown]
@@ -626,7 +628,7 @@ for x_value in (0.0, 4.0):
 # Average inside the logarithm: $\hat p_L = \frac1L\sum_l p(x\mid z_l)$ is unbiased for p(x), and by Jensen
 # $\mathbb{E}\log\hat p_L \le \log\mathbb{E}\,\hat p_L = \log p(x)$.
 #
-# **It increases with L.** Split 2L samples into two halves, $\hat p_{2L} = \tfrac12(\hat p_L + \hat p_L')$. The logarithm is concave:
+# **Doubling L raises it.** Split 2L samples into two halves, $\hat p_{2L} = \tfrac12(\hat p_L + \hat p_L')$. The logarithm is concave:
 # $\log\hat p_{2L} \ge \tfrac12(\log\hat p_L+\log\hat p_L')$, for *every* draw; take
 # expectations: $\mathbb{E}\log\hat p_{2L}\ge\mathbb{E}\log\hat p_L$.
 #
@@ -703,8 +705,8 @@ assert direct == -np.inf and abs(stable + 800 - np.log((1 + np.exp(-1) + np.exp(
 # *Items: D0-24.*
 # *Short path.*
 #
-# The slide: the estimate $\log\frac{p(x\mid z)\,p(z)}{q(z)}$ with $z\sim q(z)\approx p(z\mid x)$ "works great". (*A misprint in D0 (E1):* the
-# logarithm stands in the numerator alone; it belongs to the whole fraction.)
+# The slide: the estimate $\log\frac{p(x\mid z)\,p(z)}{q(z)}$ with $z\sim q(z)\approx p(z\mid x)$ "works great". (*E1:* in our copy of the slide's text
+# the logarithm stands in the numerator alone; it belongs to the whole fraction.)
 #
 # Multiply and divide by q **[IS.1]**:
 # $$p(x) = \int q(z)\,\frac{p(x\mid z)\,p(z)}{q(z)}\,dz = \mathbb{E}_q\,w(z),\qquad w(z)=\frac{p(x\mid z)\,p(z)}{q(z)},\qquad
@@ -780,7 +782,7 @@ plt.show()
 #
 # *Items: D0-24.*
 #
-# *A correction to D0 (E13):* "q near the posterior" has a side that matters, the tails. Take a posterior $\mathcal{N}(0, 1)$ and
+# *A nuance to D0 (E13):* "q near the posterior" has a side that matters, the tails. Take a posterior $\mathcal{N}(0, 1)$ and
 # $q=\mathcal{N}(0,1/\lambda)$: λ is the precision of q, and q is narrower than the posterior for λ > 1. Then $w(z)/p(x) = p(z\mid x)/q(z)$, and
 # the variance of the weights needs the second moment
 # $$\mathbb{E}_q\Big[\frac{w^2}{p(x)^2}\Big] = \int\frac{p(z\mid x)^2}{q(z)}\,dz .$$
@@ -907,8 +909,8 @@ assert abs(last.mean() - v) < 4 * error / np.sqrt(50) and 0.5 < last.std(ddof=1)
 # $$\mathrm{KL}(q\,\|\,p) = \tfrac12\Big[\sum_j\frac{\Lambda_{jj}}{\lambda_j} + \sum_j\ln\lambda_j - \ln|\Lambda| - K\Big],\qquad
 # \frac{\partial\,\mathrm{KL}}{\partial\lambda_j} = \frac12\Big[\frac1{\lambda_j}-\frac{\Lambda_{jj}}{\lambda_j^2}\Big] = 0
 # \quad\Rightarrow\quad \lambda_j=\Lambda_{jj} ,$$
-# a minimum, as the KL falls before and rises after. So the best diagonal q has $\Lambda_q=\mathrm{diag}\,\Lambda$, the variance of $z_j$ with all
-# others held fixed, and is too narrow. For two latents of equal precision with the correlation r in
+# a minimum, as the KL falls before and rises after. So the best diagonal q has $\Lambda_q=\mathrm{diag}\,\Lambda$: its variance $1/\Lambda_{jj}$ is that
+# of $z_j$ with all others held fixed, less than the posterior's own wherever $z_j$ depends on another latent. For two latents of equal precision with the correlation r in
 # $\Lambda=\begin{pmatrix}1&r\\r&1\end{pmatrix}$ we get $2\Lambda-\Lambda_q=\begin{pmatrix}1&2r\\2r&1\end{pmatrix}$, of smallest eigenvalue
 # $1-2|r|$: infinite variance from $|r|=\tfrac12$ on.
 
@@ -968,14 +970,16 @@ assert 0.8 * bound < ratio.max() < bound
 # - $p(x)=\int p(x\mid z)\,p(z)\,dz$. Pixels are independent given z only; their covariance is that of their means over z.
 # - Linear decoder: $p(x)=\mathcal{N}(b,WW^\top+\eta I)$, $p(z\mid x)=\mathcal{N}(\Lambda^{-1}W^\top(x-b)/\eta,\ \Lambda^{-1})$,
 #   $\Lambda=I+W^\top W/\eta$.
-# - No noise, no density: $\log p\to+\infty$ on the decoder's image, $-\infty$ off it, where the best η is $\mathrm{dist}^2/(D-K)$.
-# - A grid of 57² points gives 9 digits at K = 2 and would take 11,000 years at K = 10.
+# - No noise, no density: $\log p\to+\infty$ on the decoder's image, $-\infty$ off it, where the best η for one x near it is about
+#   $\mathrm{dist}^2/(D-K)$.
+# - A grid of 57² points gives log p(x) to 1e-9 nats at K = 2; $57^{10}$ would take 11,000 years for one datum, at a million decoder passes a second.
 # - MAP needs no evidence. It hides the other mode, and moves with the coordinate.
 # - Naive sampling: bias $-\mathrm{KL}(p(z)\,\|\,p(z\mid x))$, on the digits about −100 nats with a standard deviation of 50.
 # - L samples inside the logarithm: the bias rises with L and ends as $-\rho/2L$. Always log-sum-exp.
 # - Importance weights $w=p(x\mid z)\,p(z)/q(z)$: constant if q is the posterior; at L = 1 the estimate misses by $\mathrm{KL}(q\,\|\,p(z\mid x))$.
 # - Gaussian q: $\mathrm{Var}\,w<\infty$ if and only if $2\Lambda-\Lambda_q$ is positive definite.
-# - The best diagonal q has $\Lambda_q=\mathrm{diag}\,\Lambda$, too narrow; from correlation 0.5 on its weights have no variance. Use a wider q.
+# - The best diagonal q has $\Lambda_q=\mathrm{diag}\,\Lambda$, too narrow; for two latents its weights have no finite variance from correlation 0.5 on,
+#   with more latents it can happen earlier. Use a wider q.
 
 # %% [markdown]
 # ## References
@@ -997,7 +1001,7 @@ def my_log_mean_exp_forward(a):
 
 def my_log_mean_exp_backward(df, cache):
     """df of shape (N,) -> da of shape (L, N)."""
-    raise NotImplementedError("about 1 line: df times the normalised weights")
+    raise NotImplementedError("about 1 line")
 
 
 # %%
@@ -1005,6 +1009,7 @@ def test_log_mean_exp(forward, backward):
     """Finite differences, and a value that a direct computation loses."""
     report = check(forward, backward, np.random.default_rng(1).standard_normal((5, 3)))
     assert report.ok, report
+    assert np.shape(forward(np.zeros((5, 3)))[0]) == (3,), "forward must give one number for each column, shape (3,)"
     value, _ = forward(np.array([[-800.0], [-801.0], [-802.0]]))
     assert abs(value[0] - stable) < 1e-12, f"forward of -800, -801, -802: got {value[0]}, must be {stable}"
     print(report)
@@ -1040,6 +1045,7 @@ def test_second_moment(f):
     assert abs(f(L2, np.eye(2)) - quadrature) < 1e-6, (
         f"correlated posterior: got {f(L2, np.eye(2))}, quadrature {quadrature}"
     )
+    assert f(np.eye(2), 4 * np.eye(2)) == np.inf, "both eigenvalues of 2 Lambda - Lambda_q are negative here: it must be inf"
     assert f(np.array([[1, 0.6], [0.6, 1]]), np.eye(2)) == np.inf, (
         "2 Lambda - Lambda_q has a negative eigenvalue here: it must be inf"
     )

@@ -131,8 +131,9 @@ show(encode_forward, gaussian_log_density_forward, gaussian_log_density_backward
 show(elbo_terms_forward)
 
 # %% [markdown]
-# **Predict first:** eight binary images go into an encoder with K = 2. Which shapes come out? Which of the four numbers below agree:
-# the loss, the two terms recombined, the KL by one-dimensional KLs, the log of the expected likelihood?
+# **Predict first:** eight binary images go into an encoder with K = 2. Which shapes come out? Which of these agree: the loss; the mean of
+# −log p(x∣z) + KL with the KL as one integral over the plane; the same with the sum of K one-dimensional KLs? And is log E_q[p(x∣z)] equal to
+# E_q[log p(x∣z)]?
 
 # %% tags=["answer"]
 vae = VAE(64, n_latent=2, hidden=(16,), dtype="float64")
@@ -193,8 +194,8 @@ assert abs(relative.mean() - 1) < 4 * relative.std() / math.sqrt(20000) and rela
 assert log_expected - expected_log > 0.1
 
 # %% [markdown] tags=["answer"]
-# Two vectors of shape (8, 2). The first three numbers agree; the loss was computed by the package, the two others by hand. The log of the expected
-# likelihood is larger (Jensen): it is not the term that D3 means.
+# Two vectors of shape (8, 2). All three agree; the second is computed without the package, the third with its `kl_forward`, one dimension at a time.
+# The log of the expected likelihood is larger than the expected log-likelihood (Jensen): it is not the term that D3 means.
 
 # %% [markdown]
 # The log-density and its gradients, against the density of Python's standard library and against differences:
@@ -300,7 +301,7 @@ assert abs(closed - sum(kl_by_quadrature(a, b, log_prior) for a, b in zip(m[0], 
 # $\mu=0,\ \sigma=1$ where it is zero. So it pulls every $q$ to the prior, from everywhere.
 #
 # In the backward pass, μ and $\log\sigma$ collect two gradients each, one from every term of the loss: the KL's [KL.2], and that of the sample
-# $z=\mu+\sigma\varepsilon$, which is $d\mu=dz$ and $d\!\log\sigma=dz\,\sigma\varepsilon$ (07 derives it). The drawing shows both, dashed.
+# $z=\mu+\sigma\varepsilon$, which is $d\mu=dz$ and $d\!\log\sigma=dz\,\sigma\varepsilon$ (07 derives it). The drawing shows these two, dashed; of the backward arrows only the two that meet are drawn (log p is $\log p(x\mid z)$).
 
 # %%
 show(kl_backward)
@@ -310,11 +311,13 @@ nodes = {
     "x": (0, 0, "x", "observed"),
     "encoder": (1.8, 0, "encoder", "operation"),
     "q": (3.8, 0, "μ, log σ", "operation"),
-    "kl": (8, 1.6, "KL", "operation"),
-    "z": (8, -1.6, "μ + σε", "operation"),
-    "eps": (5.6, -2.2, "ε", "noise"),
-    "decoder": (10, -1.6, "decoder", "operation"),
-    "loss": (10, 1.6, "loss", "operation"),
+    "kl": (7, 1.6, "KL", "operation"),
+    "z": (7, -1.6, "μ + σε", "operation"),
+    "eps": (4.8, -2.2, "ε", "noise"),
+    "decoder": (9, -1.6, "decoder", "operation"),
+    "x_again": (10.8, -1.6, "x", "observed"),
+    "log_px": (9.9, 0, "log p", "operation"),
+    "loss": (9.9, 1.6, "loss", "operation"),
 }
 arrows = [
     ("x", "encoder"),
@@ -323,13 +326,15 @@ arrows = [
     ("q", "z"),
     ("eps", "z"),
     ("z", "decoder"),
-    ("decoder", "loss"),
+    ("decoder", "log_px"),
+    ("x_again", "log_px"),
+    ("log_px", "loss"),
     ("kl", "loss"),
 ]
 arrows += [("kl", "q", "", "backward"), ("z", "q", "", "backward")]
 ax = graph(nodes, arrows)
-ax.text(5.3, 1.85, "$d$KL μ,  $d$KL (σ² − 1)", ha="center", fontsize=15)
-ax.text(6.9, 0, "$dz$,  $dz$ σε", ha="center", fontsize=15)
+ax.text(4.5, 1.75, "$d$KL μ,  $d$KL (σ² − 1)", ha="center", fontsize=15)
+ax.text(6.5, -0.1, "$dz$,  $dz$ σε", ha="center", fontsize=15)
 plt.show()
 
 # %%
@@ -354,7 +359,7 @@ for name, (a, f, slope, curvature) in forms.items():
     assert abs(slope - numeric) < 1e-6 * max(1, abs(slope)) and abs(curvature - bend) < 1e-4 * curvature and bend > 0
 
 # %% [markdown]
-# The same KL, five parametrisations, five slopes. An encoder that outputs $\log\sigma^2$ and is given the slope of $\log\sigma$ is wrong by a
+# Five slopes of one KL: one by μ, four by the same spread under four names. An encoder that outputs $\log\sigma^2$ and is given the slope of $\log\sigma$ is wrong by a
 # factor of two; section 6 translates every formula.
 #
 # ## 4. The pull, and what holds against it
@@ -389,7 +394,7 @@ by_sigma = (kl_of(0, math.log(1.001e-4)) - kl_of(0, math.log(0.999e-4))) / 2e-7
 assert abs(by_sigma * 1e-4 + 1) < 1e-5  # the slope by sigma itself is -1/sigma
 
 # %% [markdown] tags=["answer"]
-# Nearly the same: as $\sigma\to0$, $\sigma^2$ and $\mu^2$ stay bounded and $-\ln\sigma$ remains, so each halving costs just under $\ln2=0.693$ nats,
+# More each time, but by less and less, from 0.687 nats up to just under $\ln2$: as $\sigma\to0$, $\sigma^2$ and $\mu^2$ stay bounded and $-\ln\sigma$ remains, so each halving costs nearly $\ln2=0.693$ nats,
 # without end. That is the exercise of D2: a point mass has infinite KL. The slope by $\log\sigma$, $\sigma^2-1$, tends to $-1$; descent goes against
 # the slope, so the force on $\log\sigma$ tends to $+1$ and drives it up at a steady rate. (By σ itself the slope is $\sigma-1/\sigma\to-\infty$.)
 
@@ -461,8 +466,8 @@ assert abs(np.exp(log_s[np.argmin(recon + divergence)]) - 0.3015) < 1e-3
 
 fig, ax = plt.subplots()
 ax.plot(np.exp(log_s), recon + divergence, label="sum")
-ax.plot(np.exp(log_s), recon, "--", label="reconstruction: wants σ = 0")
-ax.plot(np.exp(log_s), divergence, "-.", label="KL: wants σ = 1")
+ax.plot(np.exp(log_s), recon, "--", label="reconstruction term")
+ax.plot(np.exp(log_s), divergence, "-.", label="KL term")
 ax.plot(np.exp(log_s[np.argmin(recon + divergence)]), np.min(recon + divergence), "ko", ms=10)
 ax.set(
     xscale="log",
@@ -538,8 +543,8 @@ assert smallest > 0 and abs(kl_between(a, a)) < 1e-14
 # 2, four times as much and more than the two stages together: between equal variances the KL grows with the square of the distance.
 
 # %% [markdown]
-# The order matters in practice. The ELBO contains $\mathrm{KL}(q\,\|\,p)$, an expectation under $q$: it punishes $q$ for mass where $p$ has none, but
-# not for missing a part of $p$.
+# The order matters in practice. The ELBO contains $\mathrm{KL}(q\,\|\,p)$, an expectation under $q$; maximum likelihood minimises
+# $\mathrm{KL}(p\,\|\,q)$, an expectation under $p$.
 #
 # **Predict first:** p has two humps, at -2 and 2. Which Gaussian q minimises KL(q‖p)? Which minimises KL(p‖q)?
 
@@ -584,16 +589,17 @@ ax.legend(loc="upper center")
 plt.show()
 
 # %% [markdown] tags=["answer"]
-# KL(q‖p) takes one hump and costs almost $\ln 2$, the price of giving up half of $p$. KL(p‖q) covers both, and puts more than a third of its mass on
+# KL(q‖p) takes one hump and costs almost $\ln 2$, the price of giving up half of $p$: mass of q where p has none costs without limit, leaving out a part
+# of p only minus the logarithm of what is kept. (If the humps stood closer, at ±1.5, one wide q would be the best.) KL(p‖q) covers both, and puts more than a third of its mass on
 # $|z|<1$, where $p$ has one twentieth. The second is no accident: $\mathbb{E}_p[-\log q]$ is least for the Gaussian with $p$'s own mean and variance,
 # here $\sigma^2 = 4+0.36$.
 
 # %% [markdown]
 # ## 6. Card: the same in log-variance
 #
-# Many lectures and programs let the encoder put out $s = \log\sigma^2$. Nothing changes but names: $\log\sigma = s/2$, and by the chain rule
-# $ds = \frac12\,d\!\log\sigma$. Every formula of the package's Gaussian page, beside the same in $s$; a sum over $k$ and an index $k$ are understood,
-# $u=(z-\mu)/\sigma$ and $r=z-\mu$:
+# Many lectures and programs let the encoder put out $s = \log\sigma^2$. The model and its loss do not change, only their names do; the path of training
+# does. $\log\sigma = s/2$, and by the chain rule $ds = \frac12\,d\!\log\sigma$. Every formula of `tinyvae/gaussian.py`, beside the same in $s$, for one
+# datum and one sample (over several, gradients add); a sum over $k$ and an index $k$ are understood, $u=(z-\mu)/\sigma$ and $r=z-\mu$:
 #
 # | | here, $\log\sigma$ | in log-variance, $s=\log\sigma^2$ |
 # |---|---|---|
@@ -602,19 +608,20 @@ plt.show()
 # | its gradients | $d\mu = dz,\quad d\!\log\sigma = dz\,\sigma\varepsilon$ | $d\mu = dz,\quad ds = \frac12\,dz\,e^{s/2}\varepsilon$ |
 # | KL to $\mathcal{N}(0,I)$ | $\frac12(\sigma^2+\mu^2-1-2\log\sigma)$ | $\frac12(e^s+\mu^2-1-s)$ |
 # | its gradients | $d\mu = d\mathrm{KL}\,\mu,\quad d\!\log\sigma = d\mathrm{KL}\,(\sigma^2-1)$ | $d\mu = d\mathrm{KL}\,\mu,\quad ds = d\mathrm{KL}\,\frac12(e^s-1)$ |
-# | its curvature | $2\sigma^2$ | $\frac12e^s$ |
+# | its curvature by the spread | $2\sigma^2$ | $\frac12e^s$ |
 # | $\log q(z)$ | $-\frac12(u^2+2\log\sigma+\ln2\pi)$ | $-\frac12(r^2e^{-s}+s+\ln2\pi)$ |
 # | its gradients by $z$ and μ | $dz = -d\!\log q\,u/\sigma,\quad d\mu = -dz$ | $dz = -d\!\log q\,r\,e^{-s},\quad d\mu = -dz$ |
 # | its gradient by the spread | $d\!\log\sigma = d\!\log q\,(u^2-1)$ | $ds = d\!\log q\,\frac12(r^2e^{-s}-1)$ |
 # | the encoder's head | $\log\sigma = hW+b$ | $s = hW_s+b_s$; the same $q$ if $W_s=2W,\ b_s=2b$ |
 # | the head's gradients | $dW = h^\top d\!\log\sigma,\quad db = d\!\log\sigma$ | $dW_s = h^\top ds = \frac12dW,\quad db_s = ds = \frac12db$ |
 # | the loss's chain | $d\!\log\sigma = dz\,\sigma\varepsilon + d\mathrm{KL}\,(\sigma^2-1)$ | $ds = \frac12\,dz\,e^{s/2}\varepsilon + d\mathrm{KL}\,\frac12(e^s-1)$ |
-# | descent with rate $\lambda$ moves $\log\sigma$ by | $-\lambda\,d\!\log\sigma$ | $-\frac14\lambda\,d\!\log\sigma$ |
-# | Adam's first step moves $\log\sigma$ by, in size | $\lambda$ | $\frac12\lambda$ |
+# | descent (rate λ) on the number itself moves $\log\sigma$ by | $-\lambda\,d\!\log\sigma$ | $-\frac14\lambda\,d\!\log\sigma$ |
+# | size of Adam's first step on the number itself, in $\log\sigma$ | $\lambda$ | $\frac12\lambda$ |
 #
-# The last two rows: the models and the loss are the same, the path of training is not. A step of $-\lambda\,ds$ in $s$ is one of
+# The last two rows hold for the number itself; for the head's weights the ratios are the same, while the gradients of all weights before the head are
+# equal in both columns. So the models and the loss are the same, the path of training is not. A step of $-\lambda\,ds$ in $s$ is one of
 # $-\frac12\lambda\cdot\frac12d\!\log\sigma$ in $\log\sigma$; Adam's first step has the length λ in whatever it is given. At a start with zero
-# weights in the head, $\sigma=1$ in both.
+# weights and biases in the head, $\sigma=1$ in both.
 #
 # The same replacement serves the package's other scales, the mixture prior's `log_sigma` and the full posterior's `log_diagonal`. The decoder's
 # variances are in log-variance already: the likelihood of a learned `log_eta` (06b) is the right column with $x, m, \log\eta$ for $z, \mu, s$. The
@@ -697,6 +704,7 @@ log_p, px_cache = gaussian_scalar_forward(mu_s, z, one)
 log_q, cache = log_q_s_forward(z, mu_s, np.full_like(s, one))
 dlog = rng.standard_normal(5)
 assert np.abs(log_p - log_q).max() < 1e-12
+assert np.abs(gaussian_scalar_backward(dlog, px_cache)[0] - log_q_s_backward(dlog, cache)[1]).max() < 1e-12
 assert abs(gaussian_scalar_backward(dlog, px_cache)[1] - log_q_s_backward(dlog, cache)[2].sum()) < 1e-12
 
 
@@ -850,10 +858,10 @@ def elbo_of(sampler, penalty):
     return elbo_forward, elbo_backward
 
 
-def excess(sampler, penalty, lam, mu=None):
-    """The best ELBO over a, minus log p(x), for w^2 / eta = lam: by a scan; mu is at its best, or given."""
+def excess(sampler, penalty, lam):
+    """The best ELBO over a, minus log p(x), for w^2 / eta = lam, by a scan; mu is at its best."""
     a, x, eta = np.linspace(-12, 1, 130001), 1.0, 1 / lam
-    mu = x / (1 + eta) if mu is None else mu
+    mu = x / (1 + eta)
     expected = -((x - mu) ** 2 + np.exp(2 * sampler * a)) / (2 * eta) - math.log(2 * math.pi * eta) / 2
     kl = kl_forward(np.full((len(a), 1), mu), penalty * a[:, None])[0]
     return np.max(expected - kl) - math.log(NormalDist(0, math.sqrt(1 + eta)).pdf(x)), a[np.argmax(expected - kl)]
@@ -933,8 +941,8 @@ plt.show()
 # | by the variance | $\frac12(1-1/\sigma^2)$; by σ: $\sigma-1/\sigma$; by $\log\sigma^2$: $\frac12(\sigma^2-1)$ |
 # | no point mass | each halving of a small σ costs $\ln2 = 0.693$ nats; the force on $\log\sigma$ tends to $+1$ |
 # | the compromise | linear decoder: $\sigma^2=1/(1+w^2/\eta)$; without the KL, σ = 0; without the decoder, σ = 1 |
-# | no distance | $\mathrm{KL}\ge0$, zero only at $q=p$; not symmetric, no triangle inequality; KL(q‖p) covers one hump |
-# | in log-variance | $\log\sigma=s/2$ after the encoder, $ds=d\!\log\sigma/2$ before its backward pass, nothing else |
+# | no distance | $\mathrm{KL}\ge0$, zero only at $q=p$; not symmetric, no triangle inequality; KL(q‖p) takes one of two humps that are far apart |
+# | in log-variance | $\log\sigma=s/2$ after the encoder, $ds=d\!\log\sigma/2$ before its backward pass; training takes another path |
 # | mixed | passes every gradient check; A exceeds $\log p(x)$; compare the moments of the draws with the KL |
 #
 # ## References

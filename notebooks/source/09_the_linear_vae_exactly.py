@@ -113,7 +113,7 @@ assert gap_mean < 1e-10 and gap_cov < 1e-12
 # by η, $\frac{D-K}{\eta}-\frac{1}{\eta^2}\sum_{j>K}\lambda_j$, is zero at
 # $\eta=\frac{1}{D-K}\sum_{j>K}\lambda_j$, the mean of the trailing eigenvalues.
 #
-# *A correction to D2 (E35):* it writes $\ln p(x|z)=-\frac1{2\eta}\|x-G(z)\|^2+$ const. The "const" holds $-\frac D2\ln\eta$: it is constant in z,
+# *A nuance to D2 (E35):* it writes $\ln p(x|z)=-\frac1{2\eta}\|x-G(z)\|^2+$ const. The "const" holds $-\frac D2\ln\eta$: it is constant in z,
 # not in η; without it the best η would be infinite.
 #
 # In the code `eigen` returns the mean, the eigenvalues in descending order and the eigenvectors in rows; `_q` is where expectation maximisation keeps
@@ -235,7 +235,7 @@ directions = np.random.default_rng(1).standard_normal((20_000, 8))
 by_chance = (np.abs(directions).max(1) / np.linalg.norm(directions, axis=1)).mean()
 assert abs(one_less - 1.7) < 0.05 and abs(by_chance - 0.65) < 0.005
 components = PCA(8).fit(X).components_
-curves, aligned, inside = [], [], []
+curves, aligned, inside, turned_losses = [], [], [], []
 for seed in range(4):
     trained, adam, curve = (
         VAE(D, 8, hidden=(), likelihood="gaussian", eta=eta, dtype="float64", seed=seed),
@@ -250,6 +250,8 @@ for seed in range(4):
     same_model.mean_, same_model.W_, same_model.noise_variance_ = trained.params["decoder.out.b"], W.T, eta
     from_model = best - same_model.score(X)
     curves.append(curve)
+    precision = np.eye(8) + W @ W.T / eta  # of the posterior; the best diagonal q loses this (section 6)
+    turned_losses.append((np.log(np.diag(precision)).sum() - np.linalg.slogdet(precision)[1]) / 2)
     cosines = np.abs(components @ W.T) / np.linalg.norm(W, axis=1)
     aligned.append(cosines.max(0).mean())
     inside.append(((components @ W.T) ** 2).sum() / (W**2).sum())
@@ -259,20 +261,22 @@ for seed in range(4):
         end=" ",
     )
     print(f"mean |cosine| {aligned[-1]:.2f}")
-    assert 0 < from_model < curve[-1] and min(curve) > 0, "never above"
+    assert 0 < from_model < curve[-1] / 2 and min(curve) > 0, "never above; most of it is the KL"
 below, axes_found = mean_and_error([curve[-1] for curve in curves]), mean_and_error(aligned)
 print(f"below the optimum: {below[0]:.2f} ± {below[1]:.2f} nats; one latent fewer costs {one_less:.2f}")
 print(
     f"share of W in the span of the 8 eigenvectors {min(inside):.3f} or more;",
     f"|cosine| {axes_found[0]:.2f} ± {axes_found[1]:.2f}, by chance {by_chance:.2f}",
 )
-assert below[0] + 4 * below[1] < one_less / 4 and min(inside) > 0.98
+assert below[0] + 4 * below[1] < one_less / 4 and 0.07 < below[0] / one_less < 0.15 and min(inside) > 0.98
 assert axes_found[0] < 0.9, "the single axes are not found"
+print(f"of the KL, what even the best diagonal q loses as the axes are turned: {np.mean(turned_losses):.2f} nats on average")
+assert all(0 < turned < curve[-1] for turned, curve in zip(turned_losses, curves))
 
 # %% [markdown] tags=["answer"]
-# Near: a tenth of what one latent is worth, and never above. The *span* of the eigenvectors is found. The single axes are not, at least not
-# yet: the |cosines| lie little above those of random directions. The likelihood does not care (section 6), and what a diagonal q loses by it, the
-# second part of the gap, is little.
+# Near: a tenth of what the eighth latent is worth, and never above. The *span* of the eigenvectors is found. The single axes are not, at least not
+# yet: |cosine| .74 ± .03, where 1 is an eigenvector and .65 a random direction. The likelihood does not care (section 6). More than half of the
+# shortfall is $\mathrm{KL}(q\,\|\,p(z|x))$: about .05 because the axes are turned, the rest because the encoder has not reached its best q.
 
 # %% tags=["answer"]
 fig, ax = plt.subplots()
@@ -292,11 +296,11 @@ plt.show()
 # *Short path.*
 #
 # D2 lists as a limitation of auto-encoders: how to choose the latent dimension? An auto-encoder uses every dimension that it is
-# given, for each one lowers the squared error. The VAE's optimum of section 2 does not: **latent $j$ is used iff $\lambda_j>\eta$.** Choose
+# given, for each one lowers the squared error. The VAE's optimum of section 2 does not: **latent $j\le K$ is used iff $\lambda_j>\eta$.** Choose
 # $K$ generously, and the rest have $w_j=0$, $s_j=1$, KL 0.
 #
-# *A correction to D0 (E8):* under "Pitfalls of VAE" it explains posterior collapse by the KL term winning. Here ELBO = log p: the *likelihood itself*
-# wants those columns to be zero (lucas2019).
+# *A nuance to D0 (E8):* under "Pitfalls of VAE" it explains posterior collapse by the KL term winning. Here ELBO = log p: the *likelihood itself*
+# wants those columns to be zero (Lucas and others, 2019).
 #
 # The check does not use the formula. It runs expectation maximisation from random weights at fixed η, which knows no eigenvalues. E-step: the
 # posterior of a datum is $\mathcal N(B(x-b),M^{-1})$ with $B=M^{-1}W^\top/\eta$; averaged over the data, $S_{zz}=\langle\mathbb
@@ -317,8 +321,8 @@ def learn(eta, K=8, steps=1000, covariance=S):
 
 
 # %% [markdown]
-# **Predict first:** the leading eigenvalues of the digits are .70 .64 .55 .39 .27 .23 .20 .17. How many of $K=8$ columns does it learn at η = .02,
-# .1, .3, .6, .8? By which factor does an unused column shrink in one step?
+# **Predict first:** the leading eigenvalues of the digits are .70 .64 .55 .39 .27 .23 .20 .17. How many of $K=8$ directions (nonzero singular
+# values of W) does it learn at η = .02, .1, .3, .6, .8? By which factor does W shrink in one step along an eigenvector that is not used?
 
 # %% tags=["answer"]
 noises, active = (0.02, 0.1, 0.3, 0.6, 0.8), []
@@ -329,12 +333,13 @@ for noise in noises:
     assert np.abs(learned - np.maximum(values[:8] - noise, 0)).max() < 1e-8
     assert learned[active[-1] :].max(initial=0) < 1e-20 and LinearBetaVAE(8, noise).fit(X).active_units_ == active[-1]
 shrunk = np.linalg.norm(learn(0.8, steps=301)) / np.linalg.norm(learn(0.8, steps=300))
-assert abs(shrunk - values[0] / 0.8) < 1e-6, "the slowest column shrinks by this factor a step"
+assert abs(shrunk - values[0] / 0.8) < 1e-6, "the slowest direction shrinks by this factor a step"
+assert ((learn(0.3) ** 2).sum(0) > 0.01).all(), "four directions are used, but no column is zero"
 assert active == [8, 8, 4, 2, 0] and np.abs(values[:8] - [0.70, 0.64, 0.55, 0.39, 0.27, 0.23, 0.20, 0.17]).max() < 0.006
 
 # %% [markdown] tags=["answer"]
-# 8, 8, 4, 2 and 0, and the others are zero. For a small column along $u_j$, $S_{zz}$ is 1 there and the step is $w\to Sw/\eta$: it shrinks by the
-# factor $\lambda_j/\eta$ every time.
+# 8, 8, 4, 2 and 0 singular values; the others are zero. (The columns themselves are not: EM does not know the axes, section 6.) For a small W along
+# $u_j$, $S_{zz}$ is 1 there and the step is $W\to SW/\eta$: it shrinks by the factor $\lambda_j/\eta$ every time.
 
 # %% tags=["answer"]
 fig, ax = plt.subplots()
@@ -355,10 +360,10 @@ ax.set_title("A latent is used where its eigenvalue exceeds the noise")
 plt.show()
 
 # %% [markdown]
-# So the question moves: which η? It need not be guessed: the likelihood has a best η (section 2), and held-out data judge $K$. First on
+# So the question moves: which η? It need not be guessed: the likelihood has a best η (section 2). And which $K$? First on
 # data whose $K$ is known to be 5: 200 training points in 30 dimensions, drawn from the model itself; ten such data sets.
 #
-# **Predict first:** with η learned for each $K$, does the log-likelihood of held-out data rise for ever with $K$? And that of the training data?
+# **Predict first:** with the best η for each $K$, does the log-likelihood of held-out data rise for ever with $K$? And that of the training data?
 
 # %% tags=["answer"]
 sizes, scores = np.arange(1, 13), []
@@ -432,7 +437,7 @@ assert 0 < (on_test[:, 7] > on_test[:, 6]).sum() < 4, "beyond K = 52 some splits
 # %% [markdown] tags=["answer"]
 # A negative result: on the digits the curve still rises at K = 44, hardly a compression of 64 pixels. Nearly all of the late gain comes
 # from the border pixels. They hardly ever vary, the shared η falls towards their variance, and a *density* gets much credit for being
-# narrow there (theis2016 discuss densities on discrete data). On the lively pixels alone the curve is almost flat from K = 32 on. Where the curve
+# narrow there (Theis and others, 2016, discuss densities on discrete data). On the lively pixels alone the curve is almost flat from K = 32 on. Where the curve
 # of all pixels turns beyond that, depends on the split. Held-out likelihood chooses a good $K$
 # where the noise model fits the data.
 
@@ -442,12 +447,11 @@ assert 0 < (on_test[:, 7] > on_test[:, 6]).sum() < 4, "beyond K = 52 some splits
 # ## 5. Rate, distortion, and the pull to the prior
 #
 # *Items: D4-40, D2-23.*
-# *Short path.*
 #
 # A reader of D4 asks: the KL attracts the means to zero and the variances to one. Does this harm generation for data of large variability?
 #
-# **Predict first:** take the optimum at η = .3, multiply all pixels by 10 and keep η. Do generated data still have the data's variances? What
-# happens to the rate, the mean of $\mathrm{KL}(q(z|x)\,\|\,p(z))$?
+# **Predict first:** take the optimum at η = .3, multiply all pixels by 10 and keep η. Do generated data still have the data's variances along the
+# used latents? And in total? What happens to the rate, the mean of $\mathrm{KL}(q(z|x)\,\|\,p(z))$?
 
 
 # %% tags=["answer"]
@@ -472,12 +476,17 @@ for scale in (1, 3, 10):
         end="",
     )
     print(f"{(generated / wanted)[used].min():.6f} to {(generated / wanted)[used].max():.6f}")
+    total, left_out = generated.sum() + (D - 8) * 0.3, (scale**2 * values[8:] > 0.3).sum()
+    print(f"    total variance: generated {total:.1f}, data {scale**2 * values.sum():.1f}; {left_out} directions beyond K above eta")
+    assert abs(total / (scale**2 * values.sum()) - 1) > 0.05 and left_out == {1: 0, 3: 16, 10: 40}[scale]
     assert np.abs(aggregate - 1).max() < 1e-6 and np.abs(generated / wanted - 1)[used].max() < 1e-6
     assert abs(kl - np.log(wanted[used] / 0.3).sum() / 2) < 1e-6
 assert abs(rates[2] - rates[1] - 8 * np.log(10 / 3)) < 1e-6, "all 8 are in use from 3 on"
 
 # %% [markdown] tags=["answer"]
-# They do. What variability costs is rate: more latents in use, and $\ln10$ more nats for each used one when the pixels grow tenfold.
+# Along the used latents exactly. In total they do not: every other direction gets η, too much where λ < η (20.3 in place of 4.7 with the pixels as
+# they are) and too little where $K=8$ has left out a λ > η (333 in place of 469 at ten times). That is the noise and $K$, not the pull. What
+# variability costs is rate: more latents in use, and $\ln10$ more nats for each used one when the pixels grow tenfold.
 
 # %% [markdown]
 # Look at a used latent of the optimum: $\mu_j=w_j^\top(x-b)/\lambda_j$, so over the data
@@ -489,12 +498,14 @@ assert abs(rates[2] - rates[1] - 8 * np.log(10 / 3)) < 1e-6, "all 8 are in use f
 # The squared error along $u_j$: with $a=u_j^\top(x-b)$ the mean reconstruction is $a(\lambda_j-\eta)/\lambda_j$, the residual has mean
 # square $\lambda_j(\eta/\lambda_j)^2=\eta^2/\lambda_j$, and the spread of $z$ adds $s_j^2\|w_j\|^2=\eta(\lambda_j-\eta)/\lambda_j$.
 # Together **η**, for every used latent; for an unused one it is $\lambda_j$. With $s=\beta\eta$ (β = 1 so far), **[RD.1]**
-# $$\text{rate}=\sum_j\tfrac12\Big(\ln\frac{\lambda_j}{s}\Big)_+,\qquad \text{distortion}=\sum_j\min(s,\lambda_j) .$$
-# This is *reverse water-filling* (cover2006): minimise $\sum_j\frac12\ln(\lambda_j/d_j)$ at fixed $\sum_jd_j$ with $d_j\le\lambda_j$. With a
+# $$\text{rate}=\sum_{j\le K}\tfrac12\Big(\ln\frac{\lambda_j}{s}\Big)_+,\qquad
+# \text{distortion}=\sum_{j\le K}\min(s,\lambda_j)+\sum_{j>K}\lambda_j ,$$
+# and the distortion is $\sum_j\min(s,\lambda_j)$ if $K$ leaves out no $\lambda_j>s$.
+# This is *reverse water-filling* (Cover and Thomas): minimise $\sum_j\frac12\ln(\lambda_j/d_j)$ at fixed $\sum_jd_j$ with $d_j\le\lambda_j$. With a
 # multiplier $\nu$, $-\frac{1}{2d_j}+\nu=0$: all $d_j$ are at one water level $s$, except where $\lambda_j$ lies below it. No code for Gaussian data
 # of these eigenvalues does better, if $K$ leaves out no $\lambda_j>s$.
 #
-# Along unused directions the model puts the noise η in place of a smaller λ. **The pull does no harm at β = 1**, in this model exactly none; a
+# Along every direction without a latent the model puts η, in place of a smaller λ, or of a larger one if $K$ is too small. **The pull does no harm at β = 1**, in this model exactly none; a
 # network can fall short of the optimum, but not because of the prior's scale (section 7).
 
 # %%
@@ -518,8 +529,8 @@ ax.legend()
 plt.show()
 
 # %% [markdown]
-# The pull does harm when it is made stronger. (*A correction to D4, E55:* the β in front of its sum is lost in print. β > 1 still gives a lower
-# bound of log p(x), a looser one; β < 1 gives none.) For any decoder, the loss per datum with β satisfies
+# The pull does harm when it is made stronger. (*On our copy of D4, E55:* it prints "eta" for the β in front of its sum. β > 1 still gives a
+# lower bound of log p(x), a looser one; β < 1 need not give one: at the exact posterior it lies above.) For any decoder, the loss per datum with β satisfies
 # $$\frac{\|x-G(z)\|^2}{2\eta}+\beta\,\mathrm{KL}=\beta\left[\frac{\|x-G(z)\|^2}{2\,\beta\eta}+\mathrm{KL}\right]:$$
 # **the β-VAE at η is the VAE at βη**, up to a factor and a constant. Its W is that for the noise βη, and generation with the noise η has, along a
 # used latent, the variance $\lambda_j-\beta\eta+\eta<\lambda_j$.
@@ -565,9 +576,14 @@ assert np.abs(generated[3] - np.maximum(values[:8] - 0.3, 0) - 0.1).max() < 1e-6
 
 # %%
 ax = plt.subplots()[1]
-ax.plot([m.rate_ for m in line], [m.distortion_ for m in line], label="water-filling, K = 8")
-ax.plot(*np.array(points).T, "ko", ms=9, label="learned, βη = .02 .1 .3 .6 .8")
-ax.set(xlabel="rate: mean KL (nats)", ylabel="distortion: squared error", title="Less noise, more rate", ylim=(0, None))
+free = [LinearBetaVAE(61, s).fit(X) for s in levels]
+ax.plot([m.rate_ for m in line], [m.distortion_ for m in line], label="optimum with K = 8")
+ax.plot([m.rate_ for m in free], [m.distortion_ for m in free], ":", label="water-filling, any K")
+ax.plot(*np.array(points).T, "ko", ms=9, label="learned")
+for (rate, error), s in zip(points, noises):
+    name = {0.6: "", 0.8: "βη = 0.8 (left) and 0.6"}.get(s, f"βη = {s}")  # these two lie together
+    ax.text(rate + 0.35, error + 0.12, name)
+ax.set(xlim=(-0.5, 14.5), xlabel="rate: mean KL (nats)", ylabel="distortion: squared error", title="Less noise, more rate", ylim=(0, 5.3))
 ax.legend()
 plt.show()
 
@@ -635,7 +651,8 @@ print(
 assert np.ptp(likelihoods) < 1e-10 and lowest == 45 and abs(elbos[0] - likelihoods[0]) < 1e-10
 
 # %% [markdown] tags=["answer"]
-# log p does not change at all. The ELBO is lowest at 45°, and at 90°, where the two latents have changed places, it is as before.
+# log p does not change at all. The ELBO is lowest at 45°, and at 90°, where the two latents have changed places, it is as before. (The loss is small
+# here, .001 nats: the two eigenvalues are near each other.)
 
 # %% [markdown]
 # The prior N(0, I) is unchanged, and $WR^\top RW^\top=WW^\top$, so **p(x) is unchanged**: the likelihood does not know any axes. The precision of the
@@ -691,7 +708,7 @@ def angle_of(vae):
     return np.rad2deg(np.arccos(np.abs((W * components[[0, 7]]).sum(1)) / np.linalg.norm(W, axis=1)))
 
 
-ends = {}
+ends, turns_left = {}, {}
 for start in (40, 0):
     ends[start] = []
     for seed in range(3):
@@ -702,21 +719,24 @@ for start in (40, 0):
             vae.fit(X, epochs=20, optimizer=adam, progress=False)
             course.append(angle_of(vae)[0])
         ends[start].append(angle_of(vae).mean())
+        lengths = components @ vae.params["decoder.out.W"].T  # the turn itself, within the plane of components 1 and 8
+        turns_left.setdefault(start, []).append(np.rad2deg(np.arctan(abs(lengths[7, 0] / lengths[0, 0]))))
         print(
             f"from {start} degrees, seed {seed}: after 20, 60, 120 epochs",
             f"{course[0]:.0f}, {course[2]:.0f}, {course[-1]:.0f} degrees (latent 1)",
         )
 for start, found in ends.items():
     print("from {} degrees: at the end {:.1f} ± {:.1f} (latents 1 and 8)".format(start, *mean_and_error(found)))
-assert max(ends[40]) < 15 and abs(np.mean(ends[40]) - np.mean(ends[0])) < 5
+print(f"from 40 degrees: of the turn in the plane of components 1 and 8 are left {np.round(turns_left[40], 1)} degrees")
+assert max(turns_left[40]) < 5 and max(ends[40]) < 8 and max(ends[0]) < 4
 
 # %% [markdown] tags=["answer"]
-# No one has to tamper by hand. The angle goes towards 0°, in the order of a hundred epochs, and ends about 5° off; the noise keeps a training that
-# starts at 0° about 2° off. (From the random weights of section 3 the axes were not found in 300 epochs: neighbouring eigenvalues differ little, so
+# No one has to tamper by hand. The turn is undone in the order of a hundred epochs. The eigenvectors are still about 5° away, since latent 1 has mixed
+# with its neighbours 2 to 7; and from 0° a training stays about 2° off, the less the smaller the steps. (From the random weights of section 3 the axes were not found in 300 epochs: neighbouring eigenvalues differ little, so
 # the pull between them is weak.)
 
 # %% [markdown]
-# Are independent features *meaningful* ones? At the optimum the means $\mu_j$ are uncorrelated over the data. Take as "smile" the direction
+# Are uncorrelated features *meaningful* ones? At the optimum the means $\mu_j$ are uncorrelated over the data. Take as "smile" the direction
 # in latent space from all other digits to digit $c$, and ask how much of it lies along its best single axis (|cosine| 1: the axis is the
 # feature).
 #
@@ -749,19 +769,21 @@ assert off_diagonal < 1e-10 and max(cosines) < 0.95 and abs(by_chance.mean() - 0
 assert as_good > 0.05 and as_large > 0.05, "nothing that random axes would not do"
 
 # %% [markdown] tags=["answer"]
-# A negative result: the latents are uncorrelated, but the axes are no nearer to the ten digits than axes turned at random. Digit 3 comes nearest to
+# A negative result: the latents are uncorrelated, but the axes are hardly nearer to the ten digits than axes turned at random (.69 against .65), and
+# 11 % of random turns do as well. Digit 3 comes nearest to
 # an axis of its own, and that too is what chance gives.
 
 # %% [markdown]
 # So the answer to the reader is: yes, the latents are made uncorrelated; no, the axes need not be the features that we have names for.
-# *A correction to D4 (E56):* it adds β to the loss to push the latents apart. In the linear model, by section 5, that is another η with the same
-# axes: the latents were uncorrelated before. Decorrelation is not disentanglement (locatello2019).
+# *A nuance to D4 (E56):* a reply there describes a "disentangled" space as one "where latent dimensions are uncorrelated and represent distinct
+# concepts". The first does not bring the second, and uncorrelated is less than independent. A larger β does not help here: in the linear model, by
+# section 5, it is another η with the same axes. (Locatello and others, 2019, on nonlinear models.)
 #
 # ## 7. Another prior scale
 #
 # *Items: D4-41.*
 #
-# The same reader asks: does it make sense to use N(0, s) instead of N(0, 1), where s is a data-dependent hyperparameter? Let the prior be
+# The reader of section 5 goes on: does it make sense to use N(0, s) instead of N(0, 1), where s is a data-dependent hyperparameter? Let the prior be
 # $\mathcal{N}(0,s^2I)$, and put $z'=sz$: encoder $\mu'=s\mu$, $\sigma'=s\sigma$, and first decoder layer $W'=W/s$. Then
 # $$W'z'=Wz,\qquad \frac{\sigma'^2}{s^2}+\frac{\mu'^2}{s^2}-1-\ln\frac{\sigma'^2}{s^2}=\sigma^2+\mu^2-1-\ln\sigma^2 .$$
 # The reconstruction term is the same for every ε, and so is the KL to the new prior: **the ELBO is exactly the same**, for any decoder
@@ -800,24 +822,31 @@ for s in (0.1, 3.0, 10.0):
         f"by {at_one - prior_only:.1f} without",
     )
     assert abs(both - at_one) < 1e-9 and prior_only < at_one - 0.1
+mu, log_sigma = vae.encode(X)
+second = (np.exp(2 * log_sigma) + mu**2).mean()  # the second moment of the aggregate
+gain = elbo_with_prior(vae, np.sqrt(second), eps) - at_one
+print(f"the best s for the kept weights is {np.sqrt(second):.1f}: there the ELBO is above that at s = 1 by {gain:.1f} nats")
+assert abs(gain - 1.5 * (second - 1 - np.log(second))) < 1e-9 and gain > 0.1
 
 # %% [markdown] tags=["answer"]
-# With the old weights the bound is worse for each of these s, and training would undo it by finding $W/s$.
+# For these three it is worse, and training would undo it by finding $W/s$. But with the weights kept the best $s^2$ is the mean of
+# $\mu_j^2+\sigma_j^2$, the second moment of the aggregate; here the bound *gains* half a nat by it, because five epochs have not yet brought that moment
+# to 1. At a maximum nothing is gained.
 
 # %% [markdown]
 # What $s$ does change is the start of training and the step sizes: $W'=W/s$ has the gradient $dW'=s\,dW$, so a gradient step of rate r in $W'$ is
-# one of rate $r\,s^2$ in W.
+# one of rate $r\,s^2$ in W (with Adam, whose steps do not know the size of the gradient, $r\,s$).
 #
 # ## Summary
 #
 # - $x=Wz+b+\sqrt\eta\,e$: $p(x)=\mathcal N(b,WW^\top+\eta I)$, $p(z|x)=\mathcal N(M^{-1}W^\top(x-b)/\eta,\,M^{-1})$, $M=I+W^\top W/\eta$.
 # - Maximum: $w_j$ along $u_j$, $\|w_j\|^2=(\lambda_j-\eta)_+$; η the mean of the trailing eigenvalues. Digits, K = 8: 14.20978832 nats.
 # - There a diagonal q is the posterior: $s_j^2=\eta/\lambda_j$, ELBO = log p(x).
-# - A latent is used iff $\lambda_j>\eta$ and gains $\frac12(\lambda_j/\eta-1-\ln\lambda_j/\eta)$. Digits at η = .02 .1 .3 .6 .8: 8 8 4 2 0 of 8.
+# - A latent $j\le K$ is used iff $\lambda_j>\eta$ and gains $\frac12(\lambda_j/\eta-1-\ln\lambda_j/\eta)$. Digits at η = .02 .1 .3 .6 .8: 8 8 4 2 0 of 8.
 # - $\langle\mu_j^2\rangle+s_j^2=1$: the pull to N(0, I) costs no variance at β = 1; the β-VAE at η is the VAE at βη.
-# - Rate $\sum_j\frac12(\ln\lambda_j/s)_+$, distortion $\sum_j\min(s,\lambda_j)$, $s=\beta\eta$.
-# - Turning z leaves p(x); a diagonal q then loses $\frac12(\sum_j\ln\Lambda_{jj}-\ln|\Lambda|)$, so training turns z to the axes of PCA, slowly.
-# - Uncorrelated axes are not the features we have names for: on digits no nearer than random axes.
+# - Rate $\sum_{j\le K}\frac12(\ln\lambda_j/s)_+$, distortion $\sum_{j\le K}\min(s,\lambda_j)+\sum_{j>K}\lambda_j$, $s=\beta\eta$.
+# - Turning z leaves p(x); a diagonal q then loses $\frac12(\sum_j\ln\Lambda_{jj}-\ln|\Lambda|)$, so training turned one pair back to the axes of PCA.
+# - Uncorrelated axes are not the features we have names for: on digits not to be told from random axes.
 # - A prior $\mathcal N(0,s^2I)$ with rescaled weights has the same ELBO.
 #
 # ## References

@@ -17,7 +17,7 @@
 #
 # *Notation: posterior spread; network output for it; KL; bound; observation noise; weight on the KL; gradient of the loss by v.*
 #
-# "As printed" is what a lecture prints, "right" the corrected line. Squared norms are sums over pixels.
+# The corrections come from all five lectures; "Accompanies" names only the headings that have items of their own here. "As printed" is what a lecture prints, "right" the corrected line. Squared norms are sums over pixels.
 
 # %%
 from itertools import pairwise
@@ -159,7 +159,8 @@ assert abs(np.subtract(*toy_terms(m_star, s_star)) - toy_log_p) < 1e-12, "the EL
 assert abs(toy_terms(m_star, s_star)[1] - kl_forward(np.array([[m_star]]), np.log([[s_star]]))[0][0]) < 1e-12
 
 # %% [markdown]
-# **Predict first:** hand the printed objective of this model to an optimiser. Which standard deviation will it give to $q$?
+# **Predict first:** hand the printed objective of this model to an optimiser, the mean of q held at 8/9. Which standard deviation will it give to
+# $q$?
 
 # %% tags=["answer"]
 s = np.geomspace(0.01, 1, 200)
@@ -181,12 +182,12 @@ assert np.all(np.diff(expected + kl_s) < 0), "the narrower, the better"
 for tiny in (1e-4, 1e-8):
     print(f"as printed at s = {tiny:g}: {sum(toy_terms(m_star, tiny)):.1f} nats")
 assert abs(sum(toy_terms(m_star, 1e-8)) - sum(toy_terms(m_star, 1e-4)) - 4 * np.log(10)) < 1e-6, (
-    "ln 10 for each tenth: no limit"
+    "ln 10 for each division by ten: no limit"
 )
 
 # %% [markdown] tags=["answer"]
 # As small a one as the machine has. The derivative of the printed line by $\ln s$ is $-s^2/\eta + s^2 - 1$, negative for every $s$ if
-# $\eta\le1$: each tenth of $s$ gains $\ln 10$ nats, without limit. With the right sign it is $-s^2/\eta - s^2 + 1$, zero at
+# $\eta\le1$: each division of $s$ by 10 gains $\ln 10$ nats, without limit. With the right sign it is $-s^2/\eta - s^2 + 1$, zero at
 # $s^2=\eta/(1+\eta)=1/9$.
 
 # %% [markdown]
@@ -316,7 +317,7 @@ assert np.abs(right_terms + np.log(1 + c) / 2).max() < 1e-12, "the right terms a
 assert np.abs(s2 - np.exp(2 * log_sigma[0])).max() < 1e-12, "the variance of the model's own posterior"
 
 # %% [markdown]
-# The same trap has a consistent cousin: if $a$ is meant as the log *variance*, take $\sigma = e^{a/2}$ in the sample and
+# As $c\to\infty$ the excess at that optimum grows as $\tfrac14\ln c$: no constant repairs it. The same trap has a consistent cousin: if $a$ is meant as the log *variance*, take $\sigma = e^{a/2}$ in the sample and
 # $v = e^{a}$ in the KL. That is a correct program, and a common one. The name of the variable must say which of the two it is.
 
 # %% [markdown]
@@ -438,14 +439,12 @@ for factor in (0.9, 1.1):  # the best diagonal is 1 / Lambda_jj
 # %% [markdown]
 # ## 6. E10, E30, E31, E35: a maximum and a constant
 #
-# *Short path.*
-#
 # D2, on the reconstruction term: $\log p(x|z) = -\|x-G(z)\|^2/2\eta + \text{const}$; the term "is minimized" by a point mass at $z_*$; and
 # ("Amortization") it is "squared error … like in an ordinary VAE". With **[NORM.1]** in full,
 # $$\log p(x|z) = -\frac{\|x-G(z)\|^2}{2\eta} - \frac D2\ln(2\pi\eta).$$
 # *Corrections to D2:* the log-likelihood is *maximised* where the squared error is minimised (E30; the same slide writes $\sigma^2$ for $\eta$);
 # "ordinary VAE" is ordinary auto-encoder, and the
-# reconstruction term is *minus* a squared error (E31); the "const" is constant in $z$ but not in $\eta$ (E35).
+# reconstruction term is *minus* a squared error over 2η (E31; in our copy the norm has lost the minus between its two x, too); the "const" is constant in $z$ but not in $\eta$ (E35).
 #
 # **Predict first:** learn $\eta$ with the constant dropped. Where does it go?
 
@@ -478,10 +477,12 @@ panel("digits, PCA with K = 2", [
 ])  # fmt: skip
 assert abs(np.log(eta[full.argmax()] * D / r2)) < 1e-3 and abs(r2 / D - 0.052) < 0.0005
 assert dropped.argmax() == len(eta) - 1, "the far end, wherever it is"
+assert abs(ppca.noise_variance_ - 0.054) < 0.0005, "with the spread of q"
 
 # %% [markdown] tags=["answer"]
 # To infinity: without $-\tfrac D2\ln\eta$ nothing punishes a model that calls every error noise. With it, the derivative
-# $r^2/2\eta^2 - D/2\eta$ is zero at $\eta=r^2/D$, the mean squared error per pixel.
+# $r^2/2\eta^2 - D/2\eta$ is zero at $\eta=r^2/D$, the mean squared error per pixel (at fixed z; with the spread of q the optimum is the *expected*
+# squared error per pixel, 0.054 here).
 
 # %% [markdown]
 # A maximum it is, by number (E30):
@@ -496,7 +497,8 @@ assert abs(values.max() + np.log(2 * np.pi / 8) / 2) < 1e-12 and abs(values.min(
 
 # %% [markdown]
 # A variance that the decoder chooses is a trap, too. D0 ("What is a VAE?") lets it choose $\Sigma_\theta(z)$ freely (and prints "N(0; I)" for
-# N(0, I), E10). If the mean hits one datum exactly, the log-density there grows by $\tfrac D2\ln 10$ for every tenth of $\eta$, without limit.
+# N(0, I), E10). If the mean hits one datum exactly, the log-density there grows by $\tfrac D2\ln 10$ for every division of $\eta$ by
+# 10, without limit (and so does $p(x)$, if the mean stays on the datum for a set of z that has probability).
 # The package's pixel-wise variance has a floor **[NORMD.1]**.
 
 # %%
@@ -516,8 +518,8 @@ assert abs(floored[3] - floored[2]) < 1e-2 < floored[2] - floored[0]
 # ## 7. E33: the same subspace, not the same factors
 #
 # D2 ("Principal Component Analysis"): linear auto-encoders with squared error are equivalent to PCA. In what they reconstruct, yes. But (E33) for any
-# invertible $A$, $(UA)(A^{-1}V) = UV$, and rows
-# $n$ with $nX = 0$ may be added to $V$ freely. The digits have three pixels' worth of such directions.
+# invertible $A$, $(UA)(A^{-1}V) = UV$, and any
+# $n$ with $n\cdot x = 0$ for every centred datum $x$ may be added to the rows of $V$. The digits have three pixels' worth of such directions.
 
 # %%
 Xc = X - X.mean(0)
@@ -547,9 +549,7 @@ assert abs(off_data - np.abs(U2 @ free_rows).max()) < 1e-12
 # %% [markdown]
 # ## 8. E36: the sample path and what it lacks
 #
-# *Short path.*
-#
-# D2 ("Reparameterization Trick"), in our notation: $d\mu_i = dz_i$, $d\sigma_i = dz_i\,\epsilon_i$. *A correction to D2 (E36):* that is the path
+# D2 ("Reparameterization Trick"), in our notation: $d\mu_i = dz_i$, $d\sigma_i = dz_i\,\epsilon_i$. *A nuance to D2 (E36):* that is the path
 # through the sample alone. The KL term depends on $\mu$ and $\sigma$ as well, and the network's output is
 # $\log\sigma$. In full, with **[REP.2]** and **[KL.2]**,
 # $$d\mu = dz + d\mathrm{KL}\,\mu, \qquad
@@ -602,16 +602,16 @@ assert np.abs(full_dlog_sigma - (sigma_in * slide_dsigma + sigma_in**2 - 1)).max
 #
 # | erratum | where | printed | corrected |
 # |---|---|---|---|
-# | E3 | D0, "VAE as an Auto-Encoder" | one σ twice, $C_2$ without a sign | $C_2 = -1/2\eta < 0$, per draw; the expectation adds $-\operatorname{tr}(W\Sigma W')/2\eta$ |
+# | E3 | D0, "VAE as an Auto-Encoder" | one σ twice, $C_2$ without a sign | $C_2 = -1/2\eta < 0$, per draw; for a linear decoder the expectation adds $-\operatorname{tr}(W\Sigma W')/2\eta$ |
 # | E4 | D0, "Vanilla VAE Distribution" | the decoder maps to $\mathbb{R}^{28\times28}$ and gives means | means of binary pixels lie in [0, 1]: the real numbers are logits |
-# | E8 | D0, "Pitfalls of VAE" | the KL term wins: collapse | in a linear VAE the collapse stands in $\log p(x)$ itself; the ELBO adds none |
+# | E8 | D0, "Pitfalls of VAE" | the KL term wins: collapse | in a linear VAE the collapse stands in $\log p(x)$ itself (shown here); the ELBO adds no spurious local maxima (Lucas and others, 2019) |
 # | E11 | D0, "Vanilla VAE Distribution" | pixels are independent | independent *given z* |
 # | E24, E25 | D1, "Variational Inference" | evidence; "the lowest possible value of the evidence" | *log* evidence; a lower bound, its maximum over q is log p(x) |
 # | E28 | D1, "Variational?" | argmax of an error | argmin |
 # | E34 | D2, "Observation Model" | p(x) = 0 almost everywhere | no density at all: as η falls, log p(x) goes to $-\infty$ off the manifold and $+\infty$ on it |
-# | E55 | D4, "Visualization of latent space" | β on the KL | β > 1 is a looser bound, β < 1 is none |
-# | E56 | D4, the same | decorrelated, disentangled | uncorrelated does not mean independent |
-# | E57 | D4, "... as a generative model" | values sampled from a Gaussian | a grid by the inverse CDF: nearly equal prior mass per image |
+# | E55 | D4, "Visualization of latent space" | β on the KL | β > 1 is a looser bound, β < 1 need not be one |
+# | E56 | D4, reply on the "SMILE" label | "uncorrelated and represent distinct concepts" | uncorrelated does not mean independent |
+# | E57 | D4, "... as a generative model" | values sampled from a Gaussian | a grid by the inverse CDF: nearly equal prior mass per value |
 # | E61 | D4, "Visualization of latent space" | KL only: nothing described | more exactly: the decoder gets no gradient at all |
 
 # %%
@@ -685,7 +685,7 @@ print("E34  log p(x) on and off the line, eta = 1e-2, 1e-4, 1e-6:", "; ".join(f"
 for (on, off), eta_small in zip(on_off, etas):
     assert abs(on - off - 0.1**2 / (2 * eta_small)) < 1e-9, "the distance 0.1 costs 0.01 / 2 eta"
 assert np.abs(np.diff([on for on, _ in on_off]) - np.log(10)).max() < 1e-2, (
-    "on it: half of ln 100 for each hundredth of eta"
+    "on it: half of ln 100 for each division of eta by 100"
 )
 
 # %%
@@ -708,7 +708,7 @@ masses = {}
 for name, points in {"equally spaced": np.linspace(-3, 3, 10), "inverse CDF": inverse_cdf}.items():
     borders = [normal.cdf((a + b) / 2) for a, b in pairwise(points)]  # each z to its nearest value
     masses[name] = np.diff([0, *borders, 1])
-    print(f"E57  ten values, {name}: prior mass per image {masses[name].min():.3f} to {masses[name].max():.3f}")
+    print(f"E57  ten values, {name}: prior mass per value {masses[name].min():.3f} to {masses[name].max():.3f}")
 assert np.ptp(masses["inverse CDF"]) < 0.02 and abs(masses["inverse CDF"].mean() - 0.1) < 1e-12
 assert np.ptp(masses["equally spaced"]) > 0.2
 
@@ -728,8 +728,8 @@ print(
 assert largest["decoder"] == 0 and largest["encoder"] > 1e-3 and usual > 1e-3
 
 # %% [markdown]
-# The figure sums up the mistakes that change the value of the objective, in the model $x=z+\sqrt{1/8}\,e$ at $x=1$, each at the posterior or at
-# its own best spread: what lies to the right of the line is no bound.
+# The figure compares objectives in the model $x=z+\sqrt{1/8}\,e$ at $x=1$: q is the posterior, but for "q = prior" and for the bar at its own best
+# spread. What lies to the right of the line is no bound.
 
 # %%
 s2_star = s_star**2
@@ -737,13 +737,13 @@ excesses = {
     "E12: one sample, q = prior": bias_exact,
     "E55: β = 2": values[2.0],
     "right": met - toy_log_p,
-    "σ² scales the noise (E50)": (1 - s2_star) ** 2 / 2,  # notebook 07, section 10
+    "E50, E51: at σ² = 1/9": (1 - s2_star) ** 2 / 2,  # notebook 07, section 10: the same program
     "E55: β = 1/2": values[0.5],
-    "E51: σ² in the KL": mixed.max() - toy_log_p,
+    "E50, E51: its best spread": mixed.max() - toy_log_p,
     "E2: sign of the KL": sum(toy_terms(m_star, s_star)) - toy_log_p,
 }
 mixed_sample = toy_terms(m_star, s2_star)[0] - toy_terms(m_star, s_star)[1] - toy_log_p
-assert abs(mixed_sample - excesses["σ² scales the noise (E50)"]) < 1e-12
+assert abs(mixed_sample - excesses["E50, E51: at σ² = 1/9"]) < 1e-12
 assert abs(excesses["E2: sign of the KL"] - 2 * kl_star) < 1e-12
 fig, ax = plt.subplots(figsize=(8, 4.2))
 shown = np.array(list(excesses.values()))
@@ -762,10 +762,10 @@ plt.show()
 # | erratum | where | read |
 # |---|---|---|
 # | E9 | D0, "The Objective", "Estimating the Objective" | a sum over the data in one place, $1/N$ in the other: the same optimum |
-# | E19 | D1, the same | $\mathcal{N}(0, I)$ for a vector |
+# | E19 | D1, "A plain explanation" | $\mathcal{N}(0, I)$ for a vector |
 # | E39 | D2, "Why autoencoders?" | entropy coding needs a probability model; an auto-encoder with one compresses too |
 # | E45 | D3, "Concept" | "likelihood-based" auto-encoders |
-# | E58 | D4, the same | statistical, variational |
+# | E58 | D4, "Statisical motivation" | statistical, variational |
 # | E59 | D4, comments | a clause is repeated in our copy |
 
 # %% [markdown]
@@ -843,7 +843,7 @@ assert np.mean(gains[8]) > np.mean(gains[2]) + 5
 #
 # <details><summary><b>1.</b> The loss that a program reports lies below the exact −log p(x). What does that prove?</summary>
 #
-# For a sampled loss of one datum: nothing. Only its expectation is bounded, and in section 12 most data of a correct model lie below. If the mean
+# For a sampled loss of one datum: nothing. Only its expectation is bounded (section 12 counts). If the mean
 # over many samples lies below by more than 4 standard errors, at a datum chosen beforehand or over all data, the program computes no bound.
 # Usual causes: a sign (section 1), a mix of σ and σ² (section 2), β below 1, a dropped constant, or a KL averaged over dimensions where it
 # should be summed.
@@ -892,7 +892,8 @@ assert np.mean(gains[8]) > np.mean(gains[2]) + 5
 #
 # <details><summary><b>10.</b> Which loss is "mean squared error plus KL" on 64 pixels, the mean being over the pixels?</summary>
 #
-# A Gaussian likelihood with η = D/2 = 32. On pixels in [0, 1] that noise drowns every direction, and the posterior collapses.
+# A Gaussian likelihood with η = D/2 = 32. On pixels in [0, 1] that noise drowns every direction (no pixel has a variance
+# above ¼, so no eigenvalue exceeds D/4 = 16), and the posterior of a linear VAE collapses.
 # </details>
 #
 # <details><summary><b>11.</b> When is latent j of a linear VAE used, at its optimum for a given η?</summary>
@@ -1026,11 +1027,11 @@ assert abs(same_loss - loss) < 1e-10 and explained(codes, cubed) < 0.95
 # | mistake | what shows it | number here |
 # |---|---|---|
 # | sign of the KL (E2) | objective above $\log p(x)$ by $2\,\mathrm{KL}$; $q$ shrinks to a point | 5.03 nats on the digits |
-# | variance for standard deviation (E50, E51) | exact $\log p(x)$, moments of the samples; not a gradient check | 0.54 nats for one latent |
-# | "biased" (E12) | $p(x\vert z)$ is unbiased for $p(x)$; its log is low by $\mathrm{KL}(p(z)\,\Vert\,p(z\vert x))$ | −6.46 nats for one sample |
-# | weights (E13) | finite variance only if $2\Lambda-\Lambda_q$ is positive definite | below $r=\tfrac12$ |
-# | factorising (E27) | nothing lost over data; $\tfrac12(\sum_j\ln\Lambda_{jj}-\ln\vert\Lambda\vert)$ within $z$ | some tenths of a nat, $K=8$ |
-# | dropped constant (E35) | η has no optimum; with it η = mean squared error per pixel | 0.052 |
+# | variance for standard deviation (E50, E51) | exact $\log p(x)$, moments of the samples; not a gradient check | 0.54 nats for one latent, η = 1/8, x = 1 |
+# | "biased" (E12) | $p(x\vert z)$ is unbiased for $p(x)$; its log is low by $\mathrm{KL}(p(z)\,\Vert\,p(z\vert x))$ | −6.46 nats for one sample, η = 1/8, x = 1 |
+# | weights (E13) | finite variance only if $2\Lambda-\Lambda_q$ is positive definite | below $r=\tfrac12$, two latents |
+# | factorising (E27) | nothing lost over data; $\tfrac12(\sum_j\ln\Lambda_{jj}-\ln\vert\Lambda\vert)$ within $z$ | some tenths of a nat, digits, $K=8$ |
+# | dropped constant (E35) | η has no optimum; with it η = mean squared error per pixel | 0.052, digits, K = 2 |
 # | half of the backward (E36) | a gradient check | |
 #
 # - A gradient check compares backward with forward at the inputs tried. Forward needs a judge from outside: exact models, moments, limits.

@@ -80,7 +80,7 @@ def _summary_text(summary):
         f"    KL                 {summary['kl']:10.2f}",
     ]
     if summary["independent_pixels"] is not None:
-        lines.append(f"  independent pixels   {summary['independent_pixels']:10.2f}   the best model without a latent variable")
+        lines.append(f"  independent pixels   {summary['independent_pixels']:10.2f}   the best model whose pixels are independent")
     if summary["grey_floor"] is not None:
         lines.append(f"  floor of grey pixels {summary['grey_floor']:10.2f}   no Bernoulli model can go below their entropy")
     lines.append(f"  active units         {summary['active_units']:7d} of {summary['n_latent']}   whose mean mu varies by more than 0.01")

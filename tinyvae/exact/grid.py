@@ -11,7 +11,7 @@ from ..vae import VAE
 class GridPosterior:
     """log p(x) and p(z|x) of any decoder with z of one or two dimensions, by quadrature on a grid.
 
-    log p(x) = log sum_m p(x|z_m) p(z_m) dz over equally spaced z_m in [-width, width]^K                [GRID.1]
+    log p(x) = log sum_m p(x|z_m) p(z_m) dz^K over equally spaced z_m in [-width, width]^K                [GRID.1]
 
     For smooth integrands that vanish at the border this converges faster than any power of the spacing. The sum must be an
     integral: a posterior with mass at the border is refused, and one whose log p(x) changes by more than 0.01 nats when the grid

@@ -9,10 +9,10 @@ from .pca import eigen, fit_data
 class LinearBetaVAE:
     """What a linear VAE with noise variance eta learns at its optimum, from the eigenvalues of the data alone.
 
-    With s = beta eta: latent j is active iff lambda_j > s; ||w_j||^2 = (lambda_j - s)+, posterior variance
-    s / lambda_j. Rate and distortion follow by reverse water-filling:
+    With s = beta eta: latent j <= K is active iff lambda_j > s; ||w_j||^2 = (lambda_j - s)+, posterior variance
+    s / lambda_j. Rate and distortion follow; where K leaves out no lambda_j > s it is reverse water-filling:
 
-    rate = sum_j 1/2 ln(lambda_j / s)+,   distortion = sum_j min(s, lambda_j)                     [RD.1]
+    rate = sum_{j <= K} 1/2 ln(lambda_j / s)+,  distortion = sum_{j <= K} min(s, lambda_j) + sum_{j > K} lambda_j   [RD.1]
 
     Source: the linear analysis of posterior collapse in arXiv:1911.02469; reverse water-filling is Cover and
     Thomas, Elements of Information Theory, section 10.3.

@@ -77,7 +77,10 @@ class PPCA:
         return float(log_px - kl)
 
     def score_samples(self, X):
-        """Exact log p(x), of shape (N,), in nats, by the K x K matrix M = I + W'W / eta."""
+        """Exact log p(x), of shape (N,), in nats, by the K x K matrix M = I + W'W / eta.
+
+        log p(x) = -1/2 (|c|^2 / eta - a' M^-1 a + D ln(2 pi eta) + ln |M|),  c = x - mean_,  a = W'c / eta.
+        """
         X = more_data(self, X)
         eta, (D, K) = self.noise_variance_, self.W_.shape
         M = np.eye(K) + self.W_.T @ self.W_ / eta

@@ -1,4 +1,4 @@
-"""What a trained VAE is measured by: active units, the KL of each latent dimension, the best model without a latent variable."""
+"""What a trained VAE is measured by: active units, the KL of each latent dimension, the best model of independent pixels."""
 
 import numpy as np
 
@@ -23,7 +23,7 @@ def active_units(vae, X, threshold=0.01):
 
 
 def independent_pixels(likelihood, X_train, X_test, eta=1.0):
-    """-log p of X_test, in nats per datum, under the best model without a latent variable.
+    """-log p of X_test, in nats per datum, under the best model whose pixels are independent, each with a constant of its own.
 
     Every pixel has its own constant parameters, fitted to X_train; a fixed variance stays the model's eta.
     """
