@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch
 
@@ -142,3 +143,35 @@ def test_a_diagram_draws_its_nodes_arrows_and_plates_and_refuses_what_it_does_no
         graph({"z": (0, 0, "z", "circle")}, [], ax=ax)
     with pytest.raises(ValueError, match="style of an arrow"):
         graph(nodes, [("z", "x", "", "back")], ax=ax)
+
+
+@pytest.mark.parametrize("arrow, message", [
+    (("z", "z"), "from one place to another, got 'z' to 'z'"), (("z", "y"), r"got 'z' to 'y', both at \(0, 2\)"),
+    (("z", "x", "backward"), "before a style there is a label"), (("z",), "an arrow must be"), (("z", "x", "", "forward", 1), "an arrow must be"),
+])  # fmt: skip
+def test_an_arrow_that_leads_nowhere_or_lacks_its_label_is_refused(ax, arrow, message):
+    nodes = {"z": (0, 2, "z", "latent"), "y": (0, 2, "y", "latent"), "x": (0, 0, "x", "observed")}
+    with pytest.raises(ValueError, match=message):
+        graph(nodes, [arrow], ax=ax)
+    with pytest.raises(ValueError, match="nodes must hold at least one node"):
+        graph({}, [], ax=ax)
+
+
+def test_arrows_and_plates_may_come_one_by_one(ax):
+    nodes = {"z": (0, 2, "z", "latent"), "x": (0, 0, "x", "observed")}
+    graph(nodes, (pair for pair in [("z", "x", "W")]), (plate for plate in [(-1, -1, 1, 3, "N")]), ax=ax)
+    assert {"W", "N"} <= {text.get_text() for text in ax.texts} and any(isinstance(patch, FancyArrowPatch) for patch in ax.patches)
+    assert ax.get_ylim()[1] > 3
+
+
+@pytest.mark.parametrize("end, side", [((0, 3), "left"), ((0, -3), "right"), ((3, 0), "center"), ((3, 3), "left"), ((-3, -3), "right"), ((3, 1), "center")])
+def test_the_label_of_a_steep_arrow_stands_clear_of_it(ax, end, side):
+    """Right of an arrow upwards, left of one downwards: the text begins, or ends, beside the line."""
+    FigureCanvasAgg(ax.figure)
+    graph({"a": (0, 0, "", "value"), "b": (*end, "", "value")}, [("a", "b", "a long label")], ax=ax)
+    text = next(text for text in ax.texts if text.get_text())
+    assert text.get_ha() == side
+    ax.figure.draw_without_rendering()
+    box = text.get_window_extent().transformed(ax.transData.inverted())
+    if end[0] == 0:
+        assert box.x0 > 0.05 if side == "left" else box.x1 < -0.05

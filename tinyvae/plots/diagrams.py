@@ -12,7 +12,7 @@ KINDS = {  # what is drawn around the text of a node
     "observed": lambda x, y: Circle((x, y), RADIUS, facecolor="0.8", edgecolor="black", lw=2),
     "noise": lambda x, y: Circle((x, y), RADIUS, facecolor="white", edgecolor="black", lw=2, ls=(0, (2, 1.5))),
     "operation": lambda x, y: FancyBboxPatch(
-        (x - 0.5, y - 0.22), 1, 0.44, boxstyle="round,pad=0.06", facecolor="white", edgecolor="black", lw=2
+        (x - 0.575, y - 0.22), 1.15, 0.44, boxstyle="round,pad=0.06", facecolor="white", edgecolor="black", lw=2
     ),
     "value": lambda x, y: Circle((x, y), 0.3, alpha=0),
     "parameter": lambda x, y: Circle((x, y), 0.09, facecolor="black"),
@@ -26,10 +26,11 @@ def _bounds(nodes, plates):
     return (min(xs) - 0.7, max(xs) + 0.7), (min(ys) - 0.5, max(ys) + 0.5)
 
 
+STYLES = "forward", "backward"
+
+
 def _arrow(ax, shapes, start, end, label="", style="forward"):
     """One arrow between the borders of two nodes; backward: dashed, bent to the side, its label beside it."""
-    if style not in ("forward", "backward"):
-        raise ValueError(f"the style of an arrow must be 'forward' or 'backward', got {style!r}")
     (xa, ya), (xb, yb) = (_centre(shapes[name]) for name in (start, end))
     back = style == "backward"
     bend = 0.28 if back else 0.0
@@ -41,9 +42,11 @@ def _arrow(ax, shapes, start, end, label="", style="forward"):
         )
     )  # fmt: skip
     length = math.hypot(xb - xa, yb - ya)
-    away = 0.5 * bend + 0.26 / length  # of the length: the label stands just outside of the bend, right of the way
-    x, y = (xa + xb) / 2 + away * (yb - ya), (ya + yb) / 2 - away * (xb - xa)
-    ax.text(x, y, label, ha="center", va="center", fontsize=FONT, zorder=3)
+    across, up = (yb - ya) / length, (xa - xb) / length  # to the right of the way: there the label stands, just outside of the bend
+    beside = abs(across) > 0.5  # mainly to the left or right of the line, so it is the text's own side that must keep clear of it
+    away = 0.5 * bend * length + (0.12 if beside else 0.26)
+    side = ("left" if across > 0 else "right") if beside else "center"
+    ax.text((xa + xb) / 2 + away * across, (ya + yb) / 2 + away * up, label, ha=side, va="center", fontsize=FONT, zorder=3)
 
 
 def _centre(shape):
@@ -51,6 +54,25 @@ def _centre(shape):
     if isinstance(shape, Circle):
         return shape.center
     return shape.get_x() + shape.get_width() / 2, shape.get_y() + shape.get_height() / 2
+
+
+def _check(nodes, arrows):
+    """ValueError of nodes and arrows that cannot be drawn."""
+    if not nodes:
+        raise ValueError("nodes must hold at least one node, name -> (x, y, text, kind), got none")
+    unknown = [f"kind {kind!r}" for *_, kind in nodes.values() if kind not in KINDS]
+    unknown += [f"node {name!r}" for arrow in arrows for name in arrow[:2] if name not in nodes]
+    if unknown:
+        raise ValueError(f"unknown {unknown[0]}: kinds are {', '.join(KINDS)}; nodes are {', '.join(nodes)}")
+    for arrow in arrows:
+        if not 2 <= len(arrow) <= 4 or len(arrow) == 3 and arrow[2] in STYLES:
+            raise ValueError(f"an arrow must be (start, end), (start, end, label) or (start, end, label, style), got {arrow}: "
+                             "before a style there is a label, '' for none")  # fmt: skip
+        if arrow[3:] and arrow[3] not in STYLES:
+            raise ValueError(f"the style of an arrow must be 'forward' or 'backward', got {arrow[3]!r}")
+        if tuple(nodes[arrow[0]][:2]) == tuple(nodes[arrow[1]][:2]):
+            raise ValueError(f"an arrow must lead from one place to another, got {arrow[0]!r} to {arrow[1]!r}, both at {nodes[arrow[0]][:2]}: "
+                             "move one of the two, or leave the arrow out")  # fmt: skip
 
 
 def graph(nodes, arrows, plates=(), ax=None):
@@ -61,9 +83,9 @@ def graph(nodes, arrows, plates=(), ax=None):
     nodes : dict, name -> (x, y, text, kind)
         kind is "latent" (circle), "observed" (filled circle), "noise" (dashed circle), "operation" (box), "value" (text
         alone) or "parameter" (dot, its text above). Neighbours stand 1.5 or more apart.
-    arrows : list of (start, end), (start, end, label) or (start, end, label, style)
+    arrows : iterable of (start, end), (start, end, label) or (start, end, label, style)
         Names of nodes; style is "forward" (default) or "backward".
-    plates : list of (x0, y0, x1, y1, text)
+    plates : iterable of (x0, y0, x1, y1, text)
         Frames around what is repeated, with the index in the lower right corner.
     ax : matplotlib axes, optional
 
@@ -74,12 +96,10 @@ def graph(nodes, arrows, plates=(), ax=None):
     Raises
     ------
     ValueError
-        Of a kind, style or name that is not known.
+        Of a kind, style or name that is not known, of an arrow that leads nowhere, and if there are no nodes.
     """
-    unknown = [f"kind {kind!r}" for *_, kind in nodes.values() if kind not in KINDS]
-    unknown += [f"node {name!r}" for arrow in arrows for name in arrow[:2] if name not in nodes]
-    if unknown:
-        raise ValueError(f"unknown {unknown[0]}: kinds are {', '.join(KINDS)}; nodes are {', '.join(nodes)}")
+    arrows, plates = list(arrows), list(plates)
+    _check(nodes, arrows)
     xs, ys = _bounds(nodes, plates)
     if ax is None:
         import matplotlib.pyplot as plt
