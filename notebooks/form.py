@@ -16,9 +16,11 @@ from lectures import (
 )
 from nbformat.v4 import new_code_cell, new_markdown_cell
 
+ABOVE = "A section uses names of those before it: at its first cell, choose *Run > Run All Above Selected Cell*."
 INSTALL = (
-    "**To run it**: where `import tinyvae` fails, put `%pip install -e ..` into a cell, in the folder `notebooks` of a checkout. "
-    "What you are asked to predict is answered when you run the cell below its fold; later cells use what it defines."
+    "**To run it**: where `import tinyvae` fails, put `%pip install -e \"..[notebooks]\"` into a cell, in the folder `notebooks` of a checkout. "
+    "What you are asked to predict is answered when you run the cell below its fold; later cells use what it defines. To try something else, "
+    "change the code in the fold, save, and run that cell again."
 )
 
 
@@ -37,7 +39,7 @@ def header(path):
     lines = ["**Accompanies**", ""] + [f"- {key}: {lecture(key)}: {found}" for key, found in sorted(places.items())]
     short = [title for title, text in parts.items() if "*Short path.*" in text]
     way = ", ".join(f"[{title.split('.')[0]}](#{anchor(title)})" for title in short)
-    return "\n".join([*lines, "", f"**Short path**, 30 minutes: sections {way}.", "", INSTALL])
+    return "\n".join([*lines, "", f"**Short path**, 30 minutes: sections {way}. {ABOVE}", "", INSTALL])
 
 
 def notation(match):
@@ -62,16 +64,17 @@ def references(match):
     return "\n".join(lines)
 
 
-def on_the_slides(match):
+def in_the_lectures(match):
     """The lecture sections of the items that a section names."""
     places = named(re.findall(r"D\d-\d+", match[1]))
-    lines = ["*On the slides.* " + " · ".join(f"{key}: {found}" for key, found in places.items()), f"*Items: {' '.join(match[1].split())}*"]
+    lines = ["*In the lectures.* " + " · ".join(f"{key}: {found}" for key, found in places.items()), f"*Items: {' '.join(match[1].split())}*"]
     return "  \n".join(lines + ["*On the short path.*"] * bool(match[2]))
 
 
 def expanded(text):
     """A markdown cell with its placeholders filled from the tables."""
-    text = re.sub(r"(?ms)^\*Items: (.*?)\*$(\n+\*Short path\.\*$)?", on_the_slides, text)
+    text = re.sub(r"(?ms)^\*Items: (.*?)\*$(\n+\*Short path\.\*$)?", in_the_lectures, text)
+    text = re.sub(r"(?m)^\*Short path\.\*$", "*On the short path.*", text)  # where no line of items stands above it
     text = re.sub(r"(?ms)^\*Notation: (.*?)\.\*$", notation, text)
     return re.sub(r"(?ms)^\*References: (.*?)\.?\*$", references, text)
 
@@ -81,8 +84,19 @@ def fold(summary, body):
     return f"<details><summary><b>{summary}</b></summary>\n\n{body}\n\n</details>"
 
 
+def fenced(code, name):
+    """Code as Markdown shows it; ValueError if a line of it would end that."""
+    if line := re.search(r"(?m)^ {0,3}```.*", code):
+        raise ValueError(f"the code of answer {name} (notebook, then its number there) must have no line that begins with ```, "
+                         f"which would end its fold, got {line[0]!r}: write it as '`' * 3")  # fmt: skip
+    return f"```python\n{code}\n```"
+
+
 def folded(cells, key):
-    """Cells with the answers in folds; the cell under a fold runs the code that the fold holds."""
+    """Cells of the notebook with this number, the answers in folds; the cell under a fold runs the code that the fold holds.
+
+    Raises ValueError of code with a line that begins with three backticks: it would end the fold there.
+    """
     asked = solved = more = 0
     for cell in cells:
         tags = cell.metadata.get("tags", [])
@@ -96,10 +110,9 @@ def folded(cells, key):
             name, label = f"{key}-solution-{solved}", f"Solution {solved}"
         else:
             asked, more = asked + (is_code and not more), more + is_code
-            name, label = f"{key}-{asked}" + "abcdefgh"[more - 1] * (more > 1), f"Answer {asked}"
+            name, label = f"{key}-{asked}" + "abcdefgh"[more - 1] * (more > 1), f"Answer {asked}" + ", more" * (more > 1)
         if is_code:
-            body = f"```python\n{cell.source}\n```"
-            yield new_markdown_cell(fold(f"{label}: the code", body), metadata={"tags": tags, "answer": name})
+            yield new_markdown_cell(fold(f"{label}: the code", fenced(cell.source, name)), metadata={"tags": tags, "answer": name})
             yield new_code_cell(f'answer("{name}")', metadata={"tags": tags})
         else:
             yield new_markdown_cell(fold(f"{label}: in words", expanded(cell.source)), metadata={"tags": tags})
@@ -119,5 +132,5 @@ def notebook(path):
     book.cells = list(folded(book.cells, number(path)))
     for n, cell in enumerate(book.cells):
         cell["id"] = f"cell-{n}"  # stable: no change without a change
-    book.metadata = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}}
+    book.metadata = {"kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}}
     return book

@@ -14,10 +14,20 @@ TAG = re.compile(r"\[([A-Z]{2,6}\.\d)\]")
 
 
 def table(name):
-    """First column -> row (column -> cell) of a table in this folder."""
+    """First column -> row (column -> cell) of a table in this folder; ValueError if two rows begin alike."""
     with open(HERE / f"{name}.tsv", encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
-    return {row[next(iter(row))]: row for row in rows}
+    return by_key(((row[next(iter(row))], row) for row in rows), f"{name}.tsv")
+
+
+def by_key(pairs, place):
+    """The dict of pairs (key, value); ValueError that names the place if a key stands there twice."""
+    found = {}
+    for key, value in pairs:
+        if key in found:
+            raise ValueError(f"every key must stand once in {place}, got {key!r} twice: rename or remove one")
+        found[key] = value
+    return found
 
 
 LECTURES, ITEMS, ERRATA, NOTATION, REFERENCES = map(table, ("lectures", "items", "errata", "notation", "references"))
@@ -34,9 +44,10 @@ def number(path):
 
 
 def sections(path):
-    """Title -> text of every section of a source."""
+    """Title -> text of every section of a source; ValueError if two have one title, since a link could lead to one of them only."""
     parts = re.split(r"(?m)^# ## ", path.read_text(encoding="utf-8"))[1:]
-    return {title.strip(): text for title, text in (part.split("\n", 1) for part in parts)}
+    split = (part.partition("\n") for part in parts)
+    return by_key(((title.strip(), text) for title, _, text in split), f"{path.name} as a heading")
 
 
 def items_of(text):

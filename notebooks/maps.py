@@ -4,6 +4,7 @@ import csv
 import os
 import re
 from pathlib import Path
+from urllib.parse import quote
 
 from lectures import (
     ERRATA,
@@ -21,9 +22,13 @@ from lectures import (
     where,
 )
 
+from tinyvae.support.storage import write_text
+
+MARK = "<!-- written by build.py --slides -->"
 INTRODUCTION = """# The notebooks: a companion to five lectures
 
-Read them on a web page, or run them in JupyterLab. Each opens with the places of the lectures that it accompanies, that
+Read them on a web page, or run them: in a checkout, `pip install -e ".[notebooks]" jupyterlab`, then `jupyter lab` in this folder, on a copy if you
+want to keep these as they are. Each opens with the places of the lectures that it accompanies, that
 lecture's notation beside ours, and a short path of 30 minutes. Sections state what the slide says, derive it, show the package's code for it,
 and check it with a number; what you are asked to predict is answered in a fold. Each ends with a summary and references.
 
@@ -35,7 +40,8 @@ and check it with a number; what you are asked to predict is answered in a fold.
 
 Built from `source/*.py` and the tables `*.tsv` by `python notebooks/build.py`.
 
-Below, every statement of the lectures, in the lecture's own order: where it stands there, the section that covers it, and the code that does what it says, if any."""
+Below, every statement of the lectures, in the lecture's own order: where it stands there, the section that covers it, and the code that does what it says, if any.
+(In JupyterLab choose *Show Markdown Preview*; a link into a notebook that is not open yet opens it at its top, and at the second click finds the section.)"""
 
 
 ERRATA_TEXT = """# Errata of the five lectures
@@ -51,7 +57,8 @@ The derivative of the loss by v is `dv`, in the code and in the notebooks; D2 wr
 """, """
 
 Conflicts over which a reader trips: θ and φ are swapped in D1. 𝓛 means the ELBO (D0), its negative (D1), squared error (D2), both signs (D3),
-reconstruction only (D4). f is the decoder in D0 and the encoder in D3. σ is the encoder's spread, the decoder's noise and, in D4, "variance". η becomes σ²
+reconstruction only (D4). f is the decoder in D0 and the encoder in D3; g is the encoder in D0,
+any function in D1, and G the decoder in D2. σ is the encoder's spread, the decoder's noise and, in D4, "variance". η becomes σ²
 inside D2. i is datum, sample, latent or pixel. x̃ is a reconstruction and a corruption. D is a data set, a dimension and a divergence. "Mean field" factorises
 over data in D1; D3's "factorization" is over latent dimensions.
 
@@ -80,7 +87,7 @@ def lecture_map():
     card = next((link(path, title) for path in sources() for title in sections(path) if "Card:" in title), "")
     lines = [INTRODUCTION.format(card=f"card: {card}")]
     for key in LECTURES:
-        head = ["item", "section of the lecture", "what it states", "notebook section", "code"]
+        head = ["item", "section of the lecture", "what it is about", "notebook section", "code"]
         lines += [f"\n## {key}: {lecture(key)}\n", row(*head), row(*["---"] * 5)]
         for item, entry in ITEMS.items():
             if item.startswith(key + "-") and entry["notebook"] != "-":
@@ -113,26 +120,68 @@ def notation():
     return NOTATION_TEXT[0] + "\n".join(row(*cells) for cells in rows) + NOTATION_TEXT[1]
 
 
-def slide_map(table):
-    """Markdown of a lecturer's own map: slide -> equations -> code and notebook sections.
-
-    `table` is a TSV file with the columns slide, title and tags; raises ValueError for other columns or an unknown tag.
-    """
-    with open(table, encoding="utf-8-sig", newline="") as file:
-        slides = list(csv.DictReader(file, delimiter="\t"))
+def slides_of(table):
+    """The rows of a lecturer's TSV file; ValueError if it is not in UTF-8, no table, or lacks a column."""
+    try:
+        with open(table, encoding="utf-8-sig", newline="") as file:
+            slides = list(csv.DictReader(file, delimiter="\t"))
+    except UnicodeDecodeError:
+        raise ValueError(f"{table} must be text in UTF-8, got another encoding: save it as UTF-8") from None
+    except csv.Error as error:
+        raise ValueError(f"{table} must be a table of tab-separated columns, got something else ({error}): look for a lone quotation mark") from None
     if not slides or not {"slide", "title", "tags"} <= set(slides[0]):
         got = ", ".join(map(str, slides[0])) if slides else "no rows"
         raise ValueError(f"{table} must have the tab-separated columns slide, title, tags and a row for each slide, got {got}")
-    known, root = tags(), Path(os.path.relpath(HERE.parent, Path(table).resolve().parent)).as_posix()
+    return [{name: " ".join((slide[name] or "").split()) for name in ("slide", "title", "tags")} for slide in slides]
+
+
+def tags_of(slide, known):
+    """The tags of a slide, each once, as `known` writes them; ValueError of one that is not there."""
+    found = {}
+    for word in re.split(r"[\s,;]+", slide["tags"]):
+        tag = word.strip("[].").upper()
+        if tag and tag not in known:
+            raise ValueError(f"slide {slide['slide']}: unknown tag {word.strip('[]')}; the tags are {', '.join(sorted(known))}")
+        found |= {tag: None} if tag else {}
+    return list(found)
+
+
+def root_from(folder):
+    """The address of the package's folder from another folder, quoted for a link; from another drive its whole path."""
+    try:
+        path = os.path.relpath(HERE.parent, Path(folder).resolve())
+    except ValueError:  # no way from one drive of Windows to another
+        path = HERE.parent
+    return quote(Path(path).as_posix(), safe="/:")
+
+
+def slide_map(table):
+    """Markdown of a lecturer's own map: slide -> equations -> code and notebook sections.
+
+    `table` is a TSV file with the columns slide, title and tags; raises ValueError for other columns or an unknown tag. Tags may stand
+    in brackets, before a point and in small letters; one that is repeated for a slide is shown once.
+    """
+    known, root = tags(), root_from(Path(table).parent)
     lines = [row("slide", "title", "equation", "code", "derived in"), row(*["---"] * 5)]
-    for slide in slides:
-        for tag in re.split(r"[\s,;]+", (slide["tags"] or "").strip()):
-            if tag and tag.strip("[]") not in known:
-                raise ValueError(f"slide {slide['slide']}: unknown tag {tag}; the tags are {', '.join(sorted(known))}")
-            names, formula, derived = known[tag.strip("[]")] if tag else ((), "", ())
+    for slide in slides_of(table):
+        for tag in tags_of(slide, known) or [""]:
+            names, formula, derived = known[tag] if tag else ((), "", ())
             links = ", ".join(link(*place) for place in derived).replace("](", f"]({root}/notebooks/")
-            lines.append(row(slide["slide"], slide["title"], f"[{tag.strip('[]')}] {formula}" if tag else "", code(names, root), links))
+            lines.append(row(slide["slide"], slide["title"], f"[{tag}] {formula}" if tag else "", code(names, root), links))
     return "\n".join(lines) + "\n"
+
+
+def write_slide_map(table):
+    """Write the map of MY.tsv to MY.md; OSError if that is MY.tsv itself, or was written by something else."""
+    target = Path(table).with_suffix(".md")
+    text = slide_map(table)
+    if target.exists():
+        if target.samefile(table):
+            raise FileExistsError(f"the table must not be named as its map, {target}: rename it to {target.stem}.tsv")
+        with open(target, encoding="utf-8", errors="replace") as file:
+            if file.readline().strip() != MARK:
+                raise FileExistsError(f"{target} was not written by this command and is left as it is: move it, or rename {table}")
+    write_text(target, f"{MARK}\n\n{text}")
 
 
 PAGES = {"README.md": lecture_map, "errata.md": errata, "notation.md": notation}

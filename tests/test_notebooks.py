@@ -7,6 +7,7 @@ from functools import reduce
 from importlib import import_module
 from itertools import pairwise
 from pathlib import Path
+from urllib.parse import unquote
 
 import nbformat
 import pytest
@@ -38,6 +39,24 @@ def named(dotted, namespace):
     """What a name as "VAE.fit" means."""
     first, *rest = dotted.split(".")
     return reduce(getattr, rest, namespace[first])
+
+
+def bound(text):
+    """The names that code binds: by assignment, def, class, import, except or match."""
+    found = set()
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            found.add(node.id)
+        elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.ExceptHandler, ast.MatchAs)):
+            found.add(node.name)
+        elif isinstance(node, (ast.Import, ast.ImportFrom)):
+            found |= {(alias.asname or alias.name).split(".")[0] for alias in node.names}
+    return found
+
+
+def read(path):
+    """The cells of a source."""
+    return form.jupytext.read(path, fmt="py:percent").cells
 
 
 def covered(path):
@@ -125,7 +144,7 @@ def test_answers_are_in_folds_and_the_cell_below_runs_what_the_fold_holds(path):
 def test_what_is_asked_is_not_answered_beside(path):
     """After a prediction the next code is its answer, and so is the text up to the next piece of text that asks or derives."""
     asked = False
-    for cell in form.jupytext.read(path, fmt="py:percent").cells:
+    for cell in read(path):
         if cell.cell_type == "markdown" and "redict first" in cell.source:
             assert not tagged(cell, "answer"), "a question in a fold"
             assert "redict first" in cell.source.strip().split("\n\n")[-1], f"text after the question: {cell.source[-200:]}"
@@ -140,7 +159,7 @@ def test_what_is_asked_is_not_answered_beside(path):
 def test_shown_code_is_the_code_of_the_package(path):
     """What a stored output of `show` holds is what the package holds now."""
     namespace, wanted, found = {}, [], []
-    for cell in form.jupytext.read(path, fmt="py:percent").cells:
+    for cell in read(path):
         if cell.cell_type != "code":
             continue
         for node in ast.parse(cell.source).body:
@@ -151,6 +170,14 @@ def test_shown_code_is_the_code_of_the_package(path):
     for cell in stored(path):
         found += [out.data["text/markdown"] for out in cell.get("outputs", []) if "text/markdown" in out.get("data", {})]
     assert found == wanted, f"build it: python notebooks/build.py {lectures.number(path)}"
+
+
+@texts
+def test_nothing_but_prints_and_the_kernel_is_stored(path):
+    """No warnings, and no metadata that some front end left."""
+    book = nbformat.read(FOLDER / f"{path.stem}.ipynb", as_version=4)
+    assert {"kernelspec"} <= set(book.metadata) <= {"kernelspec", "language_info"}
+    assert [out.text for cell in book.cells for out in cell.get("outputs", []) if out.get("name") == "stderr"] == []
 
 
 def test_a_print_is_compared_by_its_words_and_its_numbers():
@@ -169,14 +196,41 @@ def test_form_of_a_notebook(path):
     assert re.search(rf"(?m)^# # {lectures.number(path)} ", text) and "Afterwards you can" in text
     assert text.count("assert ") >= 3 and "redict first" in text and "raise NotImplementedError(" in text
     assert "Summary" in parts and "# *References: " in parts["References"]
-    assert 3 <= sum("# *Short path.*" in part for part in parts.values()) <= 8
+    short = [part for part in parts.values() if "# *Short path.*" in part]
+    words = sum(len(re.sub(r"\$[^$]*\$", "x", line).split()) for part in short for line in part.splitlines() if line.startswith("# "))
+    assert len(short) >= 3 and words < 1800, "30 minutes at 60 words a minute, formulas and code beside them"
     assert "\\bar" not in text and "\\overline" not in text, "a derivative is dv, a mean is called a mean"
     assert all(re.fullmatch(r"[\w .,:?-]+", title, re.ASCII) for title in parts), "an anchor that not every page makes alike"
-    bound = {node.id for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
-    assert "answer" not in bound, "the built notebook calls it"
+    assert "answer" not in bound(text), "the built notebook calls it"
     for title, part in parts.items():
         ids = lectures.items_of(part)
         assert len(ids) == len(set(ids)) and all(item in lectures.ITEMS for item in ids), title
+
+
+def test_all_that_binds_a_name_is_seen():
+    for text in ("answer = 1", "def answer(): 0", "class answer: 0", "import answer", "from a import b as answer", "for a, answer in x: 0", "import answer.b"):
+        assert "answer" in bound(text), text
+    assert "answer" not in bound("import a as b; from answer import c; answer(1)")
+
+
+@texts
+def test_solutions_are_answers(path):
+    """All code below the heading Solutions, and all that is tagged as a solution."""
+    below, found = False, []
+    for cell in read(path):
+        below |= cell.cell_type == "markdown" and bool(re.search(r"(?m)^## Solutions", cell.source))
+        if cell.cell_type == "code" and (below or tagged(cell, "solution")):
+            found.append(cell)
+    assert found and [cell.source for cell in found if not tagged(cell, "answer")] == []
+
+
+@texts
+def test_text_names_errata_and_files_that_there_are(path):
+    text = "\n".join(cell.source for cell in read(path) if cell.cell_type == "markdown")
+    assert set(re.findall(r"\bE\d+\b", text)) <= set(lectures.ERRATA)
+    text = re.sub(r"(?s)\$\$.*?\$\$|\$[^$\n]*\$|`[^`\n]*`", "", text)  # E[x](z) in a formula or in code is no link
+    links = re.findall(r"\]\((?![a-z]+:)([^)#\s]+)", text)
+    assert [target for target in links if not (FOLDER / unquote(target)).exists()] == []
 
 
 @texts

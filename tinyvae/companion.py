@@ -3,6 +3,7 @@
 import ast
 import inspect
 import json
+import os
 import re
 import textwrap
 from pathlib import Path
@@ -73,8 +74,9 @@ def show(*things):
 def answer(key):
     """Run the code of a fold of this notebook, as if it stood in the cell that calls; so the answer comes when it is asked for.
 
-    The code is read from the notebook's file in the working folder, which is the notebook's own folder in JupyterLab and its
-    like. An answer that was changed in the fold runs as changed, once the notebook is saved.
+    The code is read from the notebook's file, in which an answer that was changed in the fold stands once the notebook is saved. That
+    file is the one which JupyterLab or VS Code names as open. Where none is named, or it lacks the key, it is looked for in the working
+    folder, which is the notebook's own folder in JupyterLab and its like; of several copies with the key the one saved last is taken.
 
     Parameters
     ----------
@@ -85,13 +87,55 @@ def answer(key):
     ------
     LookupError
         Of a key that no notebook of the working folder holds.
+    ValueError
+        Of a fold that holds no Python code.
+    RuntimeError
+        Of code that fails; outside of IPython.
     """
-    from IPython import get_ipython
+    shell = _shell()
+    named = [name for name in (shell.user_ns.get("__vsc_ipynb_file__"), os.environ.get("JPY_SESSION_NAME")) if isinstance(name, str)]
+    if not shell.run_cell(_code(key, named)).success:  # which has shown what went wrong
+        raise RuntimeError(f"the code of the fold {key!r} failed, see above; if a name is not defined, run the cells above first: "
+                           "Run > Run All Above Selected Cell")  # fmt: skip
 
-    for path in sorted(Path().glob("*.ipynb")):
-        for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
-            if cell["metadata"].get("answer") == key:
-                code = re.search(r"(?ms)^```python\n(.*?)^```", "".join(cell["source"]))[1]
-                return get_ipython().run_cell(code).raise_error()
+
+def _shell():
+    """The running IPython; RuntimeError without one."""
+    try:
+        from IPython import get_ipython
+
+        shell = get_ipython()
+    except ImportError:
+        shell = None
+    if shell is None:
+        raise RuntimeError("answer must be called in a cell of a notebook, got plain Python: open the notebook in JupyterLab")
+    return shell
+
+
+def _code(key, named=()):
+    """The code of a fold, from the first of these files that holds the key, else from the notebook saved last of those that do."""
+    for path in [*(Path(name) for name in named), *(Path(Path(name).name) for name in named), *_notebooks()]:
+        if (fold := _fold(path, key)) is not None:
+            if (code := re.search(r"(?ms)^```python *\r?\n(.*?)^```", fold)) is None:
+                raise ValueError(f"the fold {key!r} in {path} must hold its code between lines ```python and ```, got {fold[:80]!r}: "
+                                 "write these lines again and save the notebook")  # fmt: skip
+            return code[1]
     raise LookupError(f"no notebook in {Path.cwd()} holds the answer {key!r}: run it from its own folder, "
                       "or copy the code of the fold above into this cell")  # fmt: skip
+
+
+def _notebooks():
+    """The notebooks of the working folder, the one saved last first, without hidden files."""
+    found = [path for path in Path().glob("*.ipynb") if path.is_file() and not path.name.startswith(".")]
+    return sorted(found, key=lambda path: (-path.stat().st_mtime_ns, path.name))
+
+
+def _fold(path, key):
+    """The Markdown of the fold with this key; None if the file cannot be read, is no notebook, or has no such fold."""
+    try:
+        for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
+            if cell.get("metadata", {}).get("answer") == key:
+                return "".join(cell["source"])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        pass
+    return None
