@@ -164,8 +164,8 @@ def test_arrows_and_plates_may_come_one_by_one(ax):
     assert ax.get_ylim()[1] > 3
 
 
-@pytest.mark.parametrize("end, side", [((0, 3), "left"), ((0, -3), "right"), ((3, 0), "center"), ((3, 3), "left"), ((-3, -3), "right"), ((3, 1), "center")])
-def test_the_label_of_a_steep_arrow_stands_clear_of_it(ax, end, side):
+@pytest.mark.parametrize("end, side", [((0, 3), "left"), ((0, -3), "right"), ((3, 0), "center"), ((3, 3), "left"), ((-3, -3), "right"), ((3, 1), "left"), ((3, 0.5), "center")])
+def test_the_label_of_an_arrow_that_is_not_flat_stands_clear_of_it(ax, end, side):
     """Right of an arrow upwards, left of one downwards: the text begins, or ends, beside the line."""
     FigureCanvasAgg(ax.figure)
     graph({"a": (0, 0, "", "value"), "b": (*end, "", "value")}, [("a", "b", "a long label")], ax=ax)

@@ -391,8 +391,8 @@ nodes = {
     "prior": (0, 0, "$p(z)$", "value"),
     "z of an image": (2.6, 2, "$z$", "latent"),
     "z of the prior": (2.6, 0, "$z$", "latent"),
-    "decoder": (5.6, 1, "$p(x|z)$", "operation"),
-    "x": (7.6, 1, "$x$", "value"),
+    "decoder": (6.4, 1, "$p(x|z)$", "operation"),
+    "x": (8.4, 1, "$x$", "value"),
 }
 arrows = [
     ("x_n", "z of an image", "$q(z|x_n)$"), ("z of an image", "decoder", "training"),

@@ -43,7 +43,7 @@ def _arrow(ax, shapes, start, end, label="", style="forward"):
     )  # fmt: skip
     length = math.hypot(xb - xa, yb - ya)
     across, up = (yb - ya) / length, (xa - xb) / length  # to the right of the way: there the label stands, just outside of the bend
-    beside = abs(across) > 0.5  # mainly to the left or right of the line, so it is the text's own side that must keep clear of it
+    beside = abs(across) > 0.25  # not flat: the side of the text must keep clear of the line, not its middle
     away = 0.5 * bend * length + (0.12 if beside else 0.26)
     side = ("left" if across > 0 else "right") if beside else "center"
     ax.text((xa + xb) / 2 + away * across, (ya + yb) / 2 + away * up, label, ha=side, va="center", fontsize=FONT, zorder=3)
