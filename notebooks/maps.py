@@ -41,6 +41,7 @@ and check it with a number; what you are asked to predict is answered in a fold.
 Built from `source/*.py` and the tables `*.tsv` by `python notebooks/build.py`.
 
 Below, every statement of the lectures, in the lecture's own order: where it stands there, the section that covers it, and the code that does what it says, if any.
+A number after a title, as (2), counts the slides of that name; square brackets hold our own words, where our copy prints no title.
 (In JupyterLab choose *Show Markdown Preview*; a link into a notebook that is not open yet opens it at its top, and at the second click finds the section.)"""
 
 

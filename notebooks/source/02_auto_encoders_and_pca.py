@@ -156,7 +156,7 @@ assert abs(channel(1e-6)[1] - channel(1e-12)[1]) < 1e-4, "the guarantee stays"
 # %% [markdown] tags=["answer"]
 # The information grows without end, the guarantee soon stays where it is: the error that is left is that of the directions which the code leaves out.
 
-# %%
+# %% tags=["answer"]
 seen = {"x1 and x2, tau .1": (np.eye(4)[:2], 0.1), "x3 and x4, tau 1e-6": (np.eye(4)[2:], 1e-6)}  # two codes, not to be ranked by their error
 kept = {}
 for name, (V, tau) in seen.items():
@@ -166,7 +166,7 @@ for name, (V, tau) in seen.items():
 (error_a, information_a), (error_b, information_b) = kept.values()
 assert error_b > 4 * error_a and information_b > 4 * information_a
 
-# %% [markdown]
+# %% [markdown] tags=["answer"]
 # Why the information grows without end: $I(x;h)=H(h)-H(h\mid x)=\frac12\ln|I+V\Sigma V^\top/\tau|$, which grows by $\frac K2\ln10$ nats when τ falls by a factor of 10, once τ is small (H is the differential entropy). With $v_i$ the
 # variances of x given h (the eigenvalues of its covariance), $H(x\mid h)=\frac12\sum_i\ln2\pi e\,v_i$ and $\mathrm{err}=\sum_iv_i$, so the gap is
 # $$ \tfrac D2\ln\frac{\mathrm{err}}{D}-\tfrac12\sum_i\ln v_i=\frac D2\,\ln\frac{\text{arithmetic mean of the }v_i}{\text{geometric mean of the }v_i}, $$
@@ -176,7 +176,8 @@ assert error_b > 4 * error_a and information_b > 4 * information_a
 # $I(x;f(x))\ge I(x;f(x)+\sqrt\tau e)$ for every τ, since the noisy code is made from the other, and is infinite. What squared error measures is how
 # much *this decoder* gets back. With noise in the code, as in a VAE, the question about the information has a finite answer. (A guarantee may
 # also be negative: a lower bound may be loose.)
-#
+
+# %% [markdown]
 # ## 2. All of them are neural networks: the layers and their backward passes
 #
 # *Items: D1-26.*
@@ -624,7 +625,7 @@ for chosen in ([0, 1], [0, 2], [4, 7]):
 # %% [markdown] tags=["answer"]
 # The gradient is zero every time. At {1, 3} one direction leads down, at {5, 8} ten, at {1, 2} none; and at all of them many lead up.
 
-# %% [markdown]
+# %% [markdown] tags=["answer"]
 # **The gradients vanish.** $\partial L/\partial A=2\,\Sigma(AB-I)B^\top$ and $\partial L/\partial B=2A^\top\Sigma(AB-I)$. With $\Sigma Q=Q\Lambda$,
 # $(QQ^\top-I)Q=0$ and $Q^\top\Sigma(QQ^\top-I)=\Lambda Q^\top(QQ^\top-I)=0$: zero for *any* choice of eigenvectors.
 #

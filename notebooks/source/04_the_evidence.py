@@ -565,7 +565,7 @@ assert abs(np.log(mode_u) - by_hand) < 1e-4 and mode_z - np.log(mode_u) > 5e-3
 # $$\mathrm{Var}_{p(z)}\log p(x\mid z) = \frac{\|W^\top c\|^2}{\eta^2} + \frac{\mathrm{tr}\,(W^\top W)^2}{2\eta^2}.$$
 #
 # In the code `vae.parts` holds what the model is made of: here its prior and its likelihood. `own_values` are learned parameters of theirs; N(0, I)
-# has none. `scaled(check_data(X))` is X itself, checked; `generator` makes a source of random numbers from a seed. The logarithm of a mean of
+# has none. `scaled(check_data(X))` is X itself, checked; `generator` makes a source of random numbers from a seed, in the stream `EVALUATION`. The logarithm of a mean of
 # exponentials is called `iwae_bound_forward`, after its use in 05; its first output is meant.
 
 # %%
@@ -857,7 +857,7 @@ plt.show()
 # than a factor of ten, and one weight of a hundred thousand carries much of the sum of squares. Each of them is a finite number that looks like
 # any other; the variance they estimate is infinite.
 
-# %% [markdown]
+# %% [markdown] tags=["answer"]
 # **All moments.** The weight is $w/p(x) = \lambda^{-1/2}e^{(\lambda-1)z^2/2}$, so, with the density $\sqrt{\lambda/2\pi}\,e^{-\lambda z^2/2}$ of q,
 # $$\mathbb{E}_q\frac{w^k}{p(x)^k} = \lambda^{-k/2}\sqrt{\frac{\lambda}{2\pi}}\int e^{-\frac12[\lambda-k(\lambda-1)]z^2}\,dz
 # = \lambda^{-k/2}\sqrt{\frac{\lambda}{\lambda-k(\lambda-1)}}\,,$$

@@ -738,7 +738,7 @@ assert 0 < gain < 1e-5 and abs(cost - 20 * np.log(2)) < 1e-6
 # %% [markdown] tags=["answer"]
 # The reconstruction term by 0.000006 nats, the KL by 13.86: twenty halvings, ln 2 for each.
 
-# %% [markdown]
+# %% [markdown] tags=["answer"]
 # *The point mass wins the first term.* For every $z$, $\log p(x\mid z)\le\log p(x\mid z_*)$; an average over $q$ cannot exceed the largest value.
 #
 # *It has infinite KL.* In one dimension, with $q=\mathcal{N}(z_*,\sigma^2)$,
@@ -760,10 +760,7 @@ assert 0 < gain < 1e-5 and abs(cost - 20 * np.log(2)) < 1e-6
 # $$\frac{\partial\,\mathrm{ELBO}}{\partial\log\sigma} = -c\,\sigma^2-(\sigma^2-1) = 0 \quad\Rightarrow\quad \sigma^2=\frac1{1+c}>0,$$
 # which is the variance of the exact posterior.
 
-# %%
-show(kl_forward, kl_backward)
-
-# %%
+# %% tags=["answer"]
 steps = np.diff(kl)
 print(
     "KL gained by a halving: first", steps[:4].round(4), "... last", steps[-1].round(6), "  ln 2 =", np.log(2).round(6)
@@ -802,6 +799,9 @@ ax.set(xlabel="halvings of σ (σ = 2 to the minus this)", ylabel="nats", ylim=(
 ax.set_title("Halving σ costs ln 2 for ever and soon gains nothing")
 ax.legend(loc="upper right")
 plt.show()
+
+# %%
+show(kl_forward, kl_backward)
 
 # %% [markdown]
 # ## 7. More samples: the k-sample bound

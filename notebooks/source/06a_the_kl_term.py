@@ -454,21 +454,21 @@ def loss_of_sigma(log_s, w1, eta1):
     return recon, kl_forward(np.zeros((len(log_s), 1)), log_s[:, None])[0]
 
 
-log_s = np.linspace(-5, 0.7, 5701)
-recon, divergence = loss_of_sigma(log_s, 1, 0.1)
+scan = np.linspace(-5, 0.7, 5701)
+recon, divergence = loss_of_sigma(scan, 1, 0.1)
 node, weight = gauss(3)  # exact for squares
 at = {s: weight @ -gaussian_forward(0.8 * (0.3 + s * node)[:, None], np.full((1, 1), 0.7), 0.1)[0] for s in (0.5, 0.9)}
 terms = {s: loss_of_sigma(np.log([s]), 0.8, 0.1)[0][0] for s in at}
 assert (
     abs((at[0.9] - at[0.5]) - (terms[0.9] - terms[0.5])) < 1e-12
 )  # the reconstruction term, against the density itself
-assert abs(np.exp(log_s[np.argmin(recon + divergence)]) - 0.3015) < 1e-3
+assert abs(np.exp(scan[np.argmin(recon + divergence)]) - 0.3015) < 1e-3
 
 fig, ax = plt.subplots()
-ax.plot(np.exp(log_s), recon + divergence, label="sum")
-ax.plot(np.exp(log_s), recon, "--", label="reconstruction term")
-ax.plot(np.exp(log_s), divergence, "-.", label="KL term")
-ax.plot(np.exp(log_s[np.argmin(recon + divergence)]), np.min(recon + divergence), "ko", ms=10)
+ax.plot(np.exp(scan), recon + divergence, label="sum")
+ax.plot(np.exp(scan), recon, "--", label="reconstruction term")
+ax.plot(np.exp(scan), divergence, "-.", label="KL term")
+ax.plot(np.exp(scan[np.argmin(recon + divergence)]), np.min(recon + divergence), "ko", ms=10)
 ax.set(
     xscale="log",
     xlim=(0.02, 2),
@@ -489,13 +489,13 @@ plt.show()
 bests = []
 print("   w      eta   best sigma by a scan   sqrt(1 / (1 + w^2 / eta))")
 for w1, eta1 in [(1, 0.1), (1, 0.001), (0, 0.1)]:
-    recon, divergence = loss_of_sigma(log_s, w1, eta1)
-    best, formula = np.exp(log_s[np.argmin(recon + divergence)]), math.sqrt(1 / (1 + w1**2 / eta1))
+    recon, divergence = loss_of_sigma(scan, w1, eta1)
+    best, formula = np.exp(scan[np.argmin(recon + divergence)]), math.sqrt(1 / (1 + w1**2 / eta1))
     print(f"{w1:4} {eta1:8} {best:15.4f} {formula:22.4f}")
     bests.append(best)
     assert abs(best / formula - 1) < 1e-3
     assert w1 == 0 or np.argmin(recon) == 0  # without the KL: the lower end of the scan
-assert 9.5 < bests[0] / bests[1] < 9.6 and abs(formula - 1) < 1e-12 and abs(log_s[np.argmin(divergence)]) < 1e-9
+assert 9.5 < bests[0] / bests[1] < 9.6 and abs(formula - 1) < 1e-12 and abs(scan[np.argmin(divergence)]) < 1e-9
 
 # %% [markdown] tags=["answer"]
 # It becomes 0.032, nearly ten times smaller; 1; and 0. The slope of the loss by $\log\sigma$, $w^2\sigma^2/\eta + \sigma^2 - 1$, is zero at

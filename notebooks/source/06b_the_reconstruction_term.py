@@ -96,6 +96,7 @@ def judge(forward, backward, *inputs, wrt=None):
 #
 # *A correction to D2 (E31):* the slide's "ordinary VAE" should read ordinary auto-encoder, and in our copy its $\|x\ \tilde x\|^2$ has lost the minus
 # inside the norm: $\|x-\tilde x\|^2$. The term itself is *minus* this over $2\eta$, plus the constant.
+# In the code `LOG_2PI` is $\ln2\pi$.
 
 # %%
 show(gaussian_forward, gaussian_backward)
@@ -369,7 +370,7 @@ judge(categorical_forward, categorical_backward, rng.standard_normal((4, 6, 5)),
 # and float32 above 88.7. For $l>0$ take $e^l$ out of the bracket, $\ln(1+e^l) = \ln\left(e^l(1+e^{-l})\right) = l+\ln(1+e^{-l})$; for $l\le0$ leave
 # it. In one formula
 # $$\mathrm{softplus}(l) = \max(l,0) + \ln\left(1+e^{-|l|}\right),$$
-# whose exponential lies in (0, 1]. `np.log1p(t)` is $\ln(1+t)$ without forming $1+t$, which would round a tiny $t$ away.
+# whose exponential lies in (0, 1]. `np.log1p(t)` is $\ln(1+t)$ without forming $1+t$, which would round a tiny $t$ away; `out=` names the array it writes into.
 # The sigmoid: multiply numerator and denominator by $e^{l/2}$ and add and subtract half,
 # $$\frac1{1+e^{-l}} = \frac{e^{l/2}}{e^{l/2}+e^{-l/2}} = \frac12\left(1+\frac{e^{l/2}-e^{-l/2}}{e^{l/2}+e^{-l/2}}\right) =
 # \tfrac12\left(1+\tanh\tfrac l2\right),$$

@@ -117,7 +117,7 @@ assert gap_mean < 1e-10 and gap_cov < 1e-12
 # not in η; without it the best η would be infinite.
 #
 # In the code `eigen` returns the mean, the eigenvalues in descending order and the eigenvectors in rows; `_q` is where expectation maximisation keeps
-# its posterior.
+# its posterior; `_check_rank` refuses a K that leaves no eigenvalue for the noise.
 
 # %%
 show(PPCA.fit)
@@ -654,7 +654,7 @@ assert np.ptp(likelihoods) < 1e-10 and lowest == 45 and abs(elbos[0] - likelihoo
 # log p does not change at all. The ELBO is lowest at 45°, and at 90°, where the two latents have changed places, it is as before. (The loss is small
 # here, .001 nats: the two eigenvalues are near each other.)
 
-# %% [markdown]
+# %% [markdown] tags=["answer"]
 # The prior N(0, I) is unchanged, and $WR^\top RW^\top=WW^\top$, so **p(x) is unchanged**: the likelihood does not know any axes. The precision of the
 # posterior becomes $\Lambda=RMR^\top$, no longer diagonal. How good is a diagonal q then? For $q=\mathcal{N}(m,\operatorname{diag}s_j^2)$ at the
 # exact mean $m$,

@@ -857,7 +857,7 @@ assert ratio.min() > 4
 #
 # Why is that a draw from $p_\theta(x)$? The pair $(z, x)$ has the density $p(z)\,p_\theta(x|z)$; forgetting $z$ leaves
 # $$\int p(z)\, p_\theta(x|z)\, dz = p_\theta(x).$$
-# (In the code `generator` makes a seed into a generator, `check_int` refuses an n below 1, and `own_values` are parameters that a prior
+# (In the code `generator` makes a seed into a generator of the stream `SAMPLING`, `check_int` refuses an n below 1, and `own_values` are parameters that a prior
 # may have learned; $\mathcal{N}(0, I)$ has none.)
 
 # %%
