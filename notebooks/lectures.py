@@ -43,6 +43,7 @@ def number(path):
     return path.stem.split("_")[0]
 
 
+@cache
 def sections(path):
     """Title -> text of every section of a source; ValueError if two have one title, since a link could lead to one of them only."""
     parts = re.split(r"(?m)^# ## ", path.read_text(encoding="utf-8"))[1:]
@@ -99,6 +100,7 @@ def code(names, root=".."):
     return ", ".join(f"[`{name}`]({root}/tinyvae/{known[name][0]})" for name in names)
 
 
+@cache
 def tags():
     """Tag -> ([names of functions whose docstring states it], its formula, [(path, title) of sections that derive it])."""
     found = {}

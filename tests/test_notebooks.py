@@ -3,7 +3,7 @@
 import ast
 import re
 import sys
-from functools import reduce
+from functools import cache, reduce
 from importlib import import_module
 from itertools import pairwise
 from pathlib import Path
@@ -27,6 +27,7 @@ LATER = {"12", "13"}  # they wait for the systems that they need
 texts = pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
 
 
+@cache
 def stored(path):
     return nbformat.read(FOLDER / f"{path.stem}.ipynb", as_version=4).cells
 
@@ -54,6 +55,7 @@ def bound(text):
     return found
 
 
+@cache
 def read(path):
     """The cells of a source."""
     return form.jupytext.read(path, fmt="py:percent").cells
