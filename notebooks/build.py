@@ -40,9 +40,7 @@ def tagged(cell, names):
 
 def run(book, stem):
     """Execute a notebook, from a folder that holds nothing else, in a clean kernel."""
-    from nbclient import (
-        NotebookClient,  # not above: the tests compare sources without running them
-    )
+    from nbclient import NotebookClient  # here: the tests compare sources without it
 
     env = {name: value for name, value in os.environ.items() if name != "JPY_SESSION_NAME"}  # it would name the notebook that runs this
     start = time.perf_counter()

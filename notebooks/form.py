@@ -11,6 +11,7 @@ from lectures import (
     items_of,
     lecture,
     number,
+    row,
     sections,
     where,
 )
@@ -47,9 +48,9 @@ def notation(match):
     wanted = [" ".join(key.split()) for key in match[1].split(";")]
     rows = [list(NOTATION[key].values()) for key in wanted]
     head = list(NOTATION[wanted[0]])[:-1] + ["here"]
-    used = [n for n in range(len(head)) if n in (0, len(head) - 1) or any(row[n] != "–" for row in rows)]
-    lines = [[head[n] for n in used], ["---"] * len(used)] + [[row[n] for n in used] for row in rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    used = [n for n in range(len(head)) if n in (0, len(head) - 1) or any(cells[n] != "–" for cells in rows)]
+    lines = [[head[n] for n in used], ["---"] * len(used)] + [[cells[n] for n in used] for cells in rows]
+    return "\n".join(row(*line) for line in lines)
 
 
 def references(match):
@@ -59,8 +60,8 @@ def references(match):
     if not re.fullmatch(rf"{one}(?:[;,] {one})*", text):
         raise ValueError(f"references must be keys, each with or without a note in brackets, got {text}")
     for key, note in re.findall(rf"{one}(?:[;,] |$)", text):
-        row = REFERENCES[key]
-        lines.append(f"- {row['authors']} ({row['year']}). [*{row['title']}*]({row['address']}). {row['where']}." + (f" Here: {note}." if note else ""))
+        entry = REFERENCES[key]
+        lines.append(f"- {entry['authors']} ({entry['year']}). [*{entry['title']}*]({entry['address']}). {entry['where']}." + (f" Here: {note}." if note else ""))
     return "\n".join(lines)
 
 
@@ -110,7 +111,7 @@ def folded(cells, key):
             name, label = f"{key}-solution-{solved}", f"Solution {solved}"
         else:
             asked, more = asked + (is_code and not more), more + is_code
-            name, label = f"{key}-{asked}" + "abcdefgh"[more - 1] * (more > 1), f"Answer {asked}" + ", more" * (more > 1)
+            name, label = f"{key}-{asked}" + chr(ord("a") + more - 1) * (more > 1), f"Answer {asked}" + ", more" * (more > 1)
         if is_code:
             yield new_markdown_cell(fold(f"{label}: the code", fenced(cell.source, name)), metadata={"tags": tags, "answer": name})
             yield new_code_cell(f'answer("{name}")', metadata={"tags": tags})

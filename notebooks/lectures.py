@@ -17,7 +17,7 @@ def table(name):
     """First column -> row (column -> cell) of a table in this folder; ValueError if two rows begin alike."""
     with open(HERE / f"{name}.tsv", encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
-    return by_key(((row[next(iter(row))], row) for row in rows), f"{name}.tsv")
+    return by_key(((entry[next(iter(entry))], entry) for entry in rows), f"{name}.tsv")
 
 
 def by_key(pairs, place):
@@ -66,17 +66,22 @@ def link(path, title):
     return f"[{number(path)}, {title}]({path.stem}.ipynb#{anchor(title)})"
 
 
-def where(row):
+def row(*cells):
+    """Markdown: one row of a table."""
+    return "| " + " | ".join(cell.replace("|", "∣") for cell in cells) + " |"
+
+
+def where(entry):
     """The section of a lecture, as its slides or page print it, with the page number where one is printed."""
-    return f"{row['section']}, {row['page']}" if row.get("page") else row["section"]
+    return f"{entry['section']}, {entry['page']}" if entry.get("page") else entry["section"]
 
 
 def lecture(key):
     """Markdown: author, title and year of a lecture, with its public address where there is one."""
-    row = LECTURES[key]
-    title = f"*{row['title']}*"
-    title = f"[{title}]({row['address']})" if row["address"] else title
-    return f"{row['author']}, {title}" + (f" ({row['year']})" if row["year"] else "")
+    entry = LECTURES[key]
+    title = f"*{entry['title']}*"
+    title = f"[{title}]({entry['address']})" if entry["address"] else title
+    return f"{entry['author']}, {title}" + (f" ({entry['year']})" if entry["year"] else "")
 
 
 @cache

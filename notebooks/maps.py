@@ -16,6 +16,7 @@ from lectures import (
     items_of,
     lecture,
     link,
+    row,
     sections,
     sources,
     tags,
@@ -65,11 +66,6 @@ over data in D1; D3's "factorization" is over latent dimensions.
 
 Our arrays hold one datum per row, so `x @ W + b` with W of shape (in, out) is the transpose of the slides' W x.
 """
-
-
-def row(*cells):
-    """Markdown: one row of a table."""
-    return "| " + " | ".join(cell.replace("|", "∣") for cell in cells) + " |"
 
 
 def places():

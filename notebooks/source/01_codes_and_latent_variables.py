@@ -35,6 +35,7 @@ from tinyvae import (
     reparameterize_forward,
 )
 from tinyvae.companion import show
+from tinyvae.estimators import standard_error
 from tinyvae.exact import PCA
 from tinyvae.plots import image_grid, use_style
 from tinyvae.plots.diagrams import graph
@@ -122,7 +123,7 @@ def log_mixture(x, p, share):
 
 mixture = log_mixture(test, per_class, share)
 gain = mixture - independent
-error = gain.std(ddof=1) / np.sqrt(len(test))
+error = standard_error(gain)
 print(f"log p(x) of unseen digits with a latent class: {mixture.mean():.2f} nats per datum")
 print(f"more than independent pixels by {gain.mean():.2f}, standard error over the digits {error:.2f}")
 assert abs(np.exp(log_mixture(every, per_class[:, 24:32], share)).sum() - 1) < 1e-12
@@ -675,7 +676,7 @@ vae_right = np.array([neighbour_right(model.encode(X)[0].astype(np.float64)) for
 pca_right = {K: neighbour_right(PCA(K).fit(X).transform(X)) for K in (2, 10)}
 chance = neighbour_right(codes_mu.astype(np.float64), rng.permutation(y)).mean()
 by_seed, paired = vae_right.mean(1), vae_right.mean(0) - pca_right[2]
-error_seeds, error_data = by_seed.std(ddof=1) / np.sqrt(5), paired.std(ddof=1) / np.sqrt(len(y))
+error_seeds, error_data = standard_error(by_seed), standard_error(paired)
 print(f"shuffled labels                {chance:.3f}")
 print(f"two numbers, PCA               {pca_right[2].mean():.3f}")
 print(f"two numbers, VAE, five seeds   {by_seed.mean():.3f}, standard error over the seeds {error_seeds:.3f}")

@@ -46,6 +46,7 @@ from tinyvae import (
     train_test_split,
 )
 from tinyvae.companion import show
+from tinyvae.estimators import standard_error
 from tinyvae.exact import PCA
 from tinyvae.layers import sigmoid, softplus
 from tinyvae.optim import Adam
@@ -73,7 +74,7 @@ def mean_error(x_hat, x):
 
 def mean_and_error(values):
     """The mean over repetitions, and its standard error."""
-    return np.mean(values), np.std(values, ddof=1) / np.sqrt(len(values))
+    return np.mean(values), standard_error(values)
 
 
 # %% [markdown]

@@ -39,6 +39,7 @@ from tinyvae import (
     train_test_split,
 )
 from tinyvae.companion import show
+from tinyvae.estimators import standard_error
 from tinyvae.exact import PCA
 from tinyvae.layers import sigmoid_forward
 from tinyvae.optim import Adam
@@ -85,7 +86,7 @@ def three(n_latent, epochs, lr, dtype="float32", **options):
 
 def over_seeds(values):
     """Mean and standard error over seeds."""
-    return np.mean(values), np.std(values, ddof=1) / np.sqrt(len(values))
+    return np.mean(values), standard_error(values)
 
 
 def written(values, digits=3):
@@ -96,7 +97,7 @@ def written(values, digits=3):
 def paired(errors, others):
     """Mean of the difference over the data, and its standard error."""
     difference = errors - others
-    return difference.mean(), difference.std(ddof=1) / np.sqrt(len(difference))
+    return difference.mean(), standard_error(difference)
 
 
 # %% [markdown]

@@ -46,6 +46,7 @@ from tinyvae.bounds import (
     log_ratio_forward,
 )
 from tinyvae.companion import show
+from tinyvae.estimators import standard_error
 from tinyvae.exact import PPCA, GridPosterior
 from tinyvae.params import views
 from tinyvae.plots import use_style
@@ -894,7 +895,7 @@ for k in counts:  # fresh samples for every k
     L_k, _ = iwae_bound_forward(log_weights(wrong, rng.standard_normal((2**18, 1, K))).reshape(k, -1))
     clean = np.expm1(L_k - log_p1) - (L_k - log_p1)  # its expectation is log p(x) - E L_k
     gaps.append(clean.mean())
-    errors.append(clean.std(ddof=1) / np.sqrt(clean.size))
+    errors.append(standard_error(clean.ravel()))
 gaps, errors = np.array(gaps), np.array(errors)
 for k, gap_k, error in zip(counts, gaps, errors):
     print(f"k = {k:5d}: gap {gap_k:7.4f} ± {error:.4f} nats   chi^2 / 2k {chi2 / (2 * k):7.4f}")
@@ -904,7 +905,7 @@ assert errors[0] < 0.02 and np.all(np.diff(gaps) < 0)  # independent draws: it c
 late = counts >= 128
 assert np.all(np.abs(gaps - chi2 / (2 * counts))[late] < 4 * errors[late]) and (errors / gaps)[late][0] < 0.06
 of_logs = log_weights(wrong, rng.standard_normal((2**18, 1, K))).reshape(64, -1).mean(0)
-of_logs_error = of_logs.std(ddof=1) / np.sqrt(of_logs.size)
+of_logs_error = standard_error(of_logs.ravel())
 print(f"mean of the logs, k = 64: {of_logs.mean():.3f} ± {of_logs_error:.3f}; the ELBO is {exact_elbo:.3f}")
 assert abs(of_logs.mean() - exact_elbo) < 4 * of_logs_error and of_logs_error < 0.02
 

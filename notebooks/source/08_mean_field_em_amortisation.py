@@ -35,6 +35,7 @@ from tinyvae import (
     train_test_split,
 )
 from tinyvae.companion import show
+from tinyvae.estimators import standard_error
 from tinyvae.exact import PPCA, GridPosterior
 from tinyvae.gaussian import LOG_2PI
 from tinyvae.plots import use_style
@@ -665,7 +666,7 @@ assert abs(black.score(X_100) + constant) < 1e-9 and abs(constant - 27.05) < 0.0
 
 def paired(differences):
     """Mean and standard error over the seeds."""
-    return np.mean(differences), np.std(differences, ddof=1) / np.sqrt(len(differences))
+    return np.mean(differences), standard_error(differences)
 
 
 print(f"the mean image: {constant:.2f} nats")

@@ -26,6 +26,7 @@ from scipy.stats import multivariate_normal
 
 from tinyvae import VAE, Adam, load_digits, train_test_split
 from tinyvae.companion import show
+from tinyvae.estimators import standard_error
 from tinyvae.exact import PCA, PPCA, LinearBetaVAE
 from tinyvae.plots import use_style
 from tinyvae.plots.diagrams import graph
@@ -40,7 +41,7 @@ S = (X - X.mean(0)).T @ (X - X.mean(0)) / N
 
 def mean_and_error(values):
     """The mean over repetitions, and its standard error."""
-    return np.mean(values), np.std(values, ddof=1) / np.sqrt(len(values))
+    return np.mean(values), standard_error(values)
 
 
 # %% [markdown]

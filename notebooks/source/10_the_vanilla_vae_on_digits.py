@@ -52,6 +52,7 @@ from tinyvae.bounds import (
     log_px_forward,
 )
 from tinyvae.companion import show
+from tinyvae.estimators import standard_error
 from tinyvae.exact import PCA, GridPosterior
 from tinyvae.params import Gradients
 from tinyvae.plots import image_grid, learning_curves, use_style
@@ -65,7 +66,7 @@ rng = np.random.default_rng(0)
 def mean_and_error(values):
     """The mean of independent values, and its standard error."""
     values = np.asarray(values, dtype=float)
-    return values.mean(), values.std(ddof=1) / np.sqrt(len(values))
+    return values.mean(), standard_error(values)
 
 
 # %% [markdown]
@@ -335,11 +336,11 @@ def exact_terms(vae, x):
 expected_log_px, kl = exact_terms(small, x_small)
 slide_loss = -(expected_log_px - kl).mean()
 losses = np.array([small.loss_and_grad(x_small, rng.standard_normal((7, 2)))[0] for _ in range(4000)])
-loss_mean, standard_error = mean_and_error(losses)
+loss_mean, its_error = mean_and_error(losses)
 print(f"the slide's loss by quadrature   {slide_loss:.4f} nats per datum")
-print(f"mean of the package's losses     {loss_mean:.4f} ± {standard_error:.4f} (standard error)")
-assert standard_error < 0.005
-assert abs(loss_mean - slide_loss) < 4 * standard_error
+print(f"mean of the package's losses     {loss_mean:.4f} ± {its_error:.4f} (standard error)")
+assert its_error < 0.005
+assert abs(loss_mean - slide_loss) < 4 * its_error
 
 # %% [markdown] tags=["answer"]
 # Thousandths: one loss scatters by a quarter of a nat, and the mean of 4,000 by $1/\sqrt{4000}$ of that, 0.004.
@@ -560,10 +561,10 @@ log_pz = -(z**2 + np.log(2 * np.pi)).sum(1) / 2
 log_qz = -(e**2 + 2 * log_sigma + np.log(2 * np.pi)).sum(1) / 2
 estimates = np.log(np.where(x_small[k] == 1, p, 1 - p)).sum(1) + log_pz - log_qz
 
-(estimate, standard_error), exact = mean_and_error(estimates), -slide_loss
-print(f"objective by quadrature {exact:.4f}; 40,000 one-datum, one-z estimates: mean {estimate:.4f} ± {standard_error:.4f}")
+(estimate, its_error), exact = mean_and_error(estimates), -slide_loss
+print(f"objective by quadrature {exact:.4f}; 40,000 one-datum, one-z estimates: mean {estimate:.4f} ± {its_error:.4f}")
 print(f"standard deviation of a single estimate: {estimates.std():.2f} nats")
-assert abs(estimate - exact) < 4 * standard_error < 0.1
+assert abs(estimate - exact) < 4 * its_error < 0.1
 assert estimates.std() > 1
 
 # %% [markdown] tags=["answer"]
@@ -751,16 +752,16 @@ def nearest_error(train, test, labels=y_test):
 
 
 of_latent = [nearest_error(v.transform(X_train), v.transform(X_test)) for v in vaes]
-error_latent, standard_error = mean_and_error(of_latent)
+error_latent, its_error = mean_and_error(of_latent)
 pca = PCA(2).fit(X_train)
 error_pca, error_pixels = nearest_error(pca.transform(X_train), pca.transform(X_test)), nearest_error(X_train, X_test)
 error_guess = float(np.mean(y_test != np.bincount(y_train).argmax()))
 by_digit = [nearest_error(mu_train, mu_test[y_test == digit], digit) for digit in range(10)]
-print(f"error of the nearest neighbour: {error_latent:.3f} ± {standard_error:.3f} by 2 latent numbers (three runs), {error_pca:.2f} by 2 components,")
+print(f"error of the nearest neighbour: {error_latent:.3f} ± {its_error:.3f} by 2 latent numbers (three runs), {error_pca:.2f} by 2 components,")
 print(f"{error_pixels:.3f} by 64 pixels; guessing the most frequent digit {error_guess:.2f}")
 assert min(by_digit) < 0.15 and max(by_digit) > 0.4  # a region of its own, or shared
 assert error_pixels < 0.05 and max(of_latent) < error_pca < error_guess
-assert error_latent + 4 * standard_error < error_pca
+assert error_latent + 4 * its_error < error_pca
 
 # %% [markdown] tags=["answer"]
 # A result to state plainly: the code was learned without labels and knows more about them than two principal components do, yet for this
@@ -821,9 +822,9 @@ assert loss == blind_loss and np.array_equal(gradient, blind_gradient)
 p = vae.decode(mu_test).astype(float)
 errors = np.array([((X_test - (rng.random(p.shape) < p)) ** 2).sum(1).mean() for _ in range(200)])
 of_mean, extra = ((X_test - p) ** 2).sum(1).mean(), (p * (1 - p)).sum(1).mean()
-drawn, standard_error = mean_and_error(errors)
-print(f"squared error per image: mean {of_mean:.2f}; drawn {drawn:.2f} ± {standard_error:.2f}, formula {of_mean + extra:.2f}")
-assert abs(drawn - of_mean - extra) < 4 * standard_error < 0.1
+drawn, its_error = mean_and_error(errors)
+print(f"squared error per image: mean {of_mean:.2f}; drawn {drawn:.2f} ± {its_error:.2f}, formula {of_mean + extra:.2f}")
+assert abs(drawn - of_mean - extra) < 4 * its_error < 0.1
 assert errors.min() > 3 * of_mean
 
 # The two sources of randomness: for one image against drawn reconstructions, then for all test images by the formula.
@@ -832,9 +833,9 @@ mu, log_sigma = (a.astype(float) for a in vae.encode(one))
 p = vae.decode(mu + np.exp(log_sigma) * rng.standard_normal(mu.shape)).astype(float)
 from_pixels, from_z = (p * (1 - p)).mean(0).sum(), p.var(0).sum()
 draws = vae.reconstruct(one, rng=2).astype(float)
-variance, standard_error = mean_and_error(((draws - p.mean(0)) ** 2).sum(1))
-print(f"variance of 64 drawn pixels {variance:.2f} ± {standard_error:.2f} = {from_pixels:.2f} from x ~ p(x|z) + {from_z:.2f} from z ~ q(z|x)")
-assert abs(variance - from_pixels - from_z) < 4 * standard_error < 0.1 < from_z
+variance, its_error = mean_and_error(((draws - p.mean(0)) ** 2).sum(1))
+print(f"variance of 64 drawn pixels {variance:.2f} ± {its_error:.2f} = {from_pixels:.2f} from x ~ p(x|z) + {from_z:.2f} from z ~ q(z|x)")
+assert abs(variance - from_pixels - from_z) < 4 * its_error < 0.1 < from_z
 z = mu_test + np.exp(log_sigma_test) * rng.standard_normal((100, *mu_test.shape))
 p = vae.decode(z.reshape(-1, 2)).reshape(100, *X_test.shape)
 from_pixels, from_z, mean = (p * (1 - p)).mean(0), p.var(0), p.mean(0)
@@ -898,12 +899,12 @@ grid = np.stack(np.meshgrid(axis, axis), -1).reshape(-1, 2)
 prior_mass = np.exp(-(grid**2).sum(1) / 2) / (2 * np.pi) * (axis[1] - axis[0]) ** 2
 assert abs(prior_mass.sum() - 1) < 1e-6
 samples = vae.sample(50_000, rng=4).astype(float)
-ink, standard_error = mean_and_error(samples.sum(1))
+ink, its_error = mean_and_error(samples.sum(1))
 of_models = np.array([prior_mass @ v.decode(grid).sum(1) for v in vaes])
 of_data = mean_and_error(X_train.sum(1))
-print(f"ink per sample {ink:.2f} ± {standard_error:.2f}, by quadrature {of_models[0]:.2f}; training images {of_data[0]:.2f} ± {of_data[1]:.2f}")
+print(f"ink per sample {ink:.2f} ± {its_error:.2f}, by quadrature {of_models[0]:.2f}; training images {of_data[0]:.2f} ± {of_data[1]:.2f}")
 print("by quadrature, of the three models:", of_models.round(1))
-assert abs(ink - of_models[0]) < 4 * standard_error < 0.1
+assert abs(ink - of_models[0]) < 4 * its_error < 0.1
 assert np.abs(of_models - of_data[0]).max() < 0.5
 
 # %% [markdown] tags=["answer"]

@@ -38,6 +38,7 @@ from tinyvae import (
     train_test_split,
 )
 from tinyvae.companion import show
+from tinyvae.estimators import standard_error
 from tinyvae.exact import PCA, PPCA
 from tinyvae.plots import (
     BLUE,
@@ -105,7 +106,7 @@ def trained(n_latent, on_reconstruction=1.0, beta=1.0, epochs=80, seed=0):
 def mean_se(values):
     """The mean over the first axis and its standard error."""
     values = np.asarray(values, float)
-    return values.mean(0), values.std(0, ddof=1) / np.sqrt(len(values))
+    return values.mean(0), standard_error(values)
 
 
 def cross_entropy(x, logits):
