@@ -178,7 +178,7 @@ def run_all(paths):
 
 
 def build_all(paths, anew):
-    """Build those of these that have changed, or all of them anew; and the pages."""
+    """Build those that have changed, or all anew; then the pages."""
     for path in paths:
         if anew or not same_source(path):
             write_text(HERE / f"{path.stem}.ipynb", nbformat.writes(built(path)) + "\n")

@@ -75,6 +75,7 @@ def test_all_items_of_the_written_notebooks_are_covered():
     assert {row["notebook"] for row in lectures.ITEMS.values()} == WRITTEN | LATER | {"-"}
     readme = " ".join((FOLDER.parent / "README.md").read_text(encoding="utf-8").split())
     assert f"cover {len(found)} of the {len(lectures.ITEMS)} things that the lectures state" in readme
+    assert len(PATHS) == 13 and "holds thirteen notebooks" in readme
 
 
 def test_the_map_holds_every_item_in_the_lectures_own_order():

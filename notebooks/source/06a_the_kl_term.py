@@ -568,6 +568,9 @@ print(
     f"KL(p||q) is smallest, {fits[p_q][1]:.3f} nats, at mu = {abs(p_q[0]):.1f}, sigma = {p_q[1]:.2f}: p's own moments"
 )
 assert abs(abs(q_p[0]) - 2) < 1e-9 and abs(q_p[1] - 0.6) < 1e-9 and 0 < math.log(2) - fits[q_p][0] < 0.003
+near = np.log(0.5 * np.exp(log_normal(z, -1.5, 0.6)) + 0.5 * np.exp(log_normal(z, 1.5, 0.6)))  # humps that stand closer
+closer = {q: np.sum(np.exp(log_normal(z, *q)) * (log_normal(z, *q) - near)) * dz for q in fits}
+assert abs(min(closer, key=closer.get)[0]) < 1e-9
 assert abs(p_q[0]) < 1e-9 and abs(p_q[1] - math.sqrt(4 + 0.36)) < 0.026
 cross_entropy = math.log(2 * math.pi * p_q[1] ** 2) / 2 + (4 + 0.36) / (
     2 * p_q[1] ** 2

@@ -878,7 +878,7 @@ plt.show()
 # - Noise in $z$ costs $\mathrm{tr}(W\Sigma W^\top)/2\eta$ under a linear decoder: decoding the mean flatters by that much. $L$ samples: unbiased,
 #   spread $1/\sqrt L$.
 # - "Mean squared error + KL" is η = D/2, 32 for the digits: every latent of a linear VAE dies. Sum over pixels.
-# - Cross-entropy of grey pixels lacks a factor of at least 2 per pixel, 64 ln 2 = 44.36 nats per digit, and the continuous Bernoulli at its optimum has the wrong mean.
+# - Cross-entropy of grey pixels lacks a factor of at least 2 per pixel, 64 ln 2 = 44.36 nats per digit, and a continuous Bernoulli fitted by it has the wrong mean.
 # - A difference $d$ is a likelihood only with a finite $Z(\hat x)$; a dropped $-\frac D2\ln2\pi\eta$ moves the "ELBO" by $\frac D2\ln2\pi\eta$, up or
 #   down.
 #

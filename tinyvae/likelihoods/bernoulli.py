@@ -39,7 +39,7 @@ def bernoulli_forward(logits, x):
 
 
 def bernoulli_backward(dlog_px, cache):
-    """dlogits = dlog_px (x - p)                         dlogits (N, D)                 [BER.2]"""
+    """dlogits = dlog_px (x - p),  p = sigmoid(l)        dlogits (N, D)                 [BER.2]"""
     p, x = cache
     return dlog_px[..., None] * (x - p)
 
