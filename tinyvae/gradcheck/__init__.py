@@ -4,6 +4,8 @@
 
     df/dx_i = (f(x + h e_i) - f(x - h e_i)) / 2h + O(h^2)                                [CHECK.1]
 
+Where they differ, `diagnosis` says how: which mistake would give exactly this gradient.
+
 A gradient check proves that backward matches forward. It cannot prove that forward is the
 mathematics of the lecture: for that see the tests of densities, samplers and exact models.
 """

@@ -32,6 +32,7 @@ def check(forward, backward, *inputs, wrt=None, seed=0):
     Report
         Its rows say for each input "ok", "WRONG", or "CANNOT JUDGE" with the reason and what to do: every entry on a kink, a gradient
         too small to see, nothing that moves, no gradient at all. Lower precision inside backward is WRONG. `report.ok` is True only if every row is ok.
+        `report.diagnosis` says of what is WRONG how it is wrong; it is made when it is first asked for, as by print(report).
 
     Raises
     ------
@@ -57,7 +58,14 @@ def check(forward, backward, *inputs, wrt=None, seed=0):
     inputs = [as_float64(name, a) for name, a in zip(names, inputs)]
     pair = Pair(forward, backward, names, judged(names, inputs, wrt), seed)
     title = getattr(forward, "__name__", type(forward).__name__).removesuffix("_forward")
-    return Report(title, judge_pair(pair, inputs))
+    rows = judge_pair(pair, inputs)
+    return Report(title, rows, cause=lambda: _cause(pair, inputs, [row.name for row in rows if row.ok]))
+
+
+def _cause(pair, inputs, ok):
+    from .cause import cause  # here, because it is needed only where something is wrong
+
+    return cause(pair, inputs, ok)
 
 
 def judge_pair(pair, inputs, few=None):

@@ -37,7 +37,7 @@ def check_model(model, X, y=None, *, wrt=None, seed=0):
 
     Returns
     -------
-    Report, with one row for each name in `model.params` (or in `wrt`); if none of these is WRONG, also one for each term whose weight
+    Report, without a diagnosis, with one row for each name in `model.params` (or in `wrt`); if none of these is WRONG, also one for each term whose weight
     can be set and that some parameter moves, and one if the gradient is wrong at the other theta
 
     Raises

@@ -1,5 +1,6 @@
 """What a gradient check found: a row for each input with its verdict, and the table of them."""
 
+import functools
 from typing import NamedTuple
 
 import numpy as np
@@ -49,10 +50,18 @@ class Row(NamedTuple):
 
 
 class Report:
-    """What `check` found: `report.ok`, `report.error`, `report.rows`, and a table by `str(report)`."""
+    """What `check` found: `report.ok`, `report.error`, `report.rows`, and a table by `str(report)`, with the diagnosis below it.
 
-    def __init__(self, title, rows, notes=()):
-        self.title, self.rows, self.notes = title, rows, tuple(notes)
+    `cause`: a function that makes the diagnosis of what is wrong; `check_model` has none.
+    """
+
+    def __init__(self, title, rows, notes=(), cause=None):
+        self.title, self.rows, self.notes, self._cause = title, rows, tuple(notes), cause
+
+    @functools.cached_property
+    def diagnosis(self):
+        """The Diagnosis of what is WRONG: its findings, and `diagnosis.text(level)`; None if nothing is, or nothing more can be said."""
+        return self._cause() if self._cause and self.verdict == WRONG else None
 
     @property
     def ok(self):
@@ -87,6 +96,8 @@ class Report:
         if unseen:
             lines.append(f"passed over: {unseen} too small to be seen beside the other entries")
         lines += self.notes
+        if self.diagnosis:
+            lines.append(self.diagnosis.text())
         if self.ok:
             lines.append("backward matches this forward; that this forward is the lecture's formula is not tested here")
         return "\n".join(lines)

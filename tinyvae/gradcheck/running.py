@@ -201,6 +201,11 @@ def _refuse_output(first, second):
 
 def _match(grads, names, inputs, wrt):
     """{index of input: gradient} of those in `wrt`; refused: what is no array, a wrong number or shape, NaN. A missing one is left out."""
+    return {i: _refuse_gradient(names[i], inputs[i], grad) for i, grad in assigned(grads, names, inputs, wrt).items()}
+
+
+def assigned(grads, names, inputs, wrt):
+    """{index of input: what backward returned for it} of those in `wrt`; refused: a wrong number of them. A missing one is left out."""
     grads = tuple(grads) if isinstance(grads, (tuple, list)) else (grads,)
     floats = [i for i, a in enumerate(inputs) if a.dtype.kind == "f"]
     if all(grad is None for grad in grads):
@@ -209,7 +214,7 @@ def _match(grads, names, inputs, wrt):
         wanted, named = ", ".join("d" + names[i] for i in wrt), repr(tuple(names[i] for i in wrt[: len(grads)]))
         raise ValueError(f"backward must return {len(wrt)} gradients ({wanted}), got {len(grads)}; if it has no more, say so: wrt={named}")
     targets = range(len(inputs)) if len(grads) == len(inputs) else floats if len(grads) == len(floats) else wrt
-    return {i: _refuse_gradient(names[i], inputs[i], grad) for i, grad in zip(targets, grads) if i in wrt and grad is not None}
+    return {i: grad for i, grad in zip(targets, grads) if i in wrt and grad is not None}
 
 
 def _refuse_gradient(name, a, grad):
