@@ -1,0 +1,1 @@
+"""Exercises, and the mistakes that they are about."""
