@@ -1,0 +1,114 @@
+"""What is said of a wrong answer, by levels: 1 the symptom and an experiment, 2 the step of the derivation, 3 the formula.
+
+How much of it a student sees is decided by practice, which knows how much has been tried.
+"""
+
+import re
+
+from ..gradcheck.diagnosis import diagnose
+from . import mistakes
+from .helpers import SIZES, copied, same
+from .judge import namespace, near
+from .wording import say
+
+LEVELS = (1, 2, 3)
+CODE = "backward", "forward", "function", "pair"
+
+
+def explain(judge, results):
+    """{level: text} for the results of a Judge, some of which do not hold; {} where there is nothing to say."""
+    failed = {result.name for result in results if not result.ok}
+    if not failed or not begun(results) or not all(hasattr(judge.student, name) for name in judge.task.names if callable(getattr(judge.task.right, name, None))):
+        return {}
+    kind = judge.task.kind
+    if kind == "numbers":
+        return of_numbers(judge, failed)
+    if kind == "bug":
+        return of_program(judge) if "mended" in failed else {}
+    return of_function(judge, failed) if kind in CODE else {}
+
+
+def begun(results):
+    """Whether an answer is more than the stub."""
+    return not any(result.todo for result in results)
+
+
+def of_function(judge, failed):
+    """The diagnosis of what the student's function returns, against the right one and against known mistakes."""
+    task = judge.task
+    steps = {name: looked_at(step) for name, step in steps_of(task).items()}
+    call = judge.call_first() if "forward" in failed else judge.call() if "values" in failed else None
+    if call is None:  # the task's own tests alone fail
+        names = ["forward"] * (task.kind == "pair") + (task.outputs or list(steps))
+        return {2: "\n".join(dict.fromkeys(steps[name] for name in names))}
+    found = diagnose(
+        call.student, call.draws, reference=call.right, outputs=call.outputs, steps=steps | ({task.out: steps["forward"]} if task.kind == "pair" else {}),
+        mutants=mutants(judge, "forward" in failed), sizes=list(SIZES),
+    )  # fmt: skip
+    return {} if found.ok else {level: found.text(level) for level in LEVELS}
+
+
+def looked_at(step):
+    """A step of a derivation as a sentence."""
+    return say("the step", step=step if step.endswith("?") else step + ".")
+
+
+def steps_of(task):
+    """{output: step of the derivation, with its tag}; where the record has none, the equation that is worked on."""
+    names = [*task.outputs, "forward"] if task.kind in CODE else task.tests
+    tag = "" if task.tag == "-" else f" [{task.tag}]"
+    steps = {name: step if re.search(r"\[[A-Z]+\.\d", step) else step + tag for name, step in task.record.get("steps", {}).items()}
+    return dict.fromkeys(names, task.equation + tag) | steps
+
+
+def mutants(judge, first):
+    """(function, caption) of the task's wrong solutions and of the mistakes known of a function of this name."""
+    found = []
+    for caption, code in judge.task.wrong:
+        answer = namespace(judge.task.build(code))
+        found.append(((judge.call_first(answer) if first else judge.call(answer)).student, caption))
+    if judge.task.kind == "backward":
+        call = judge.call()
+        found += [(wrong, says) for wrong, right, says in mistakes.mutants(judge.task.names[-1]) if agree(right, call)]
+    return found
+
+
+def agree(function, call):
+    """Whether a right function of the same name is right here too, and not for another cache."""
+    try:
+        return all(same(function(*copied(args)), call.right(*copied(args)), call.rtol) for args in call.draws)
+    except Exception:  # noqa: BLE001 - it is not
+        return False
+
+
+def of_numbers(judge, failed):
+    """The mistakes that lead to the answers given, where they are known ones; those that explain most of them first."""
+    task, right = judge.task, judge.task.right_numbers(judge.seed)
+    failed = [name for name in task.tests if name in failed]
+    steps = dict.fromkeys(steps_of(task)[name] for name in failed)
+    texts, lines = {2: "\n".join(looked_at(step) for step in steps)}, []
+    known = task.checks["wrong"](task.numbers(judge.seed)).items()
+    while True:
+        caption, *names = max(([caption, *explained(judge, answers, right, failed)] for caption, answers in known), key=len)
+        if not names:
+            break
+        lines.append(say("what one gets", names=", ".join(names), caption=caption))
+        failed = [name for name in failed if name not in names]
+    return {level: text for level, text in (texts | {3: "\n".join(lines)}).items() if text}
+
+
+def explained(judge, answers, right, failed):
+    """The names of those wrong answers that a known mistake gives too."""
+    wrong = [name for name in failed if not near(answers[name], right[name], judge.tolerance)]
+    return [name for name in wrong if near(getattr(judge.student, name, None), answers[name], judge.tolerance)]
+
+
+def of_program(judge):
+    """What gradient check and truth test say of the program as it is now; then where it goes wrong, and what it does, if that is known."""
+    mistake = judge.task.mistaken
+    seen = mistakes.examine(mistake, judge.student)
+    known = [(other.says, other.wrong_source) for other in mistakes.of_program(mistake.program)] + judge.task.wrong
+    captions = [caption for caption, source in known if judge.behaves_like(mistake.build(source))]
+    told = say("what a program does", caption=captions[0]) if captions else ""
+    texts = {2: f"{seen}\n{looked_at(mistake.step)}"}
+    return texts | ({3: f"{seen}\n{told}"} if told else {})
