@@ -8,6 +8,7 @@ import textwrap
 from pathlib import Path
 
 import tinyvae
+from tinyvae.exercises import tasks
 
 README = Path(__file__).parent.parent / "README.md"
 
@@ -53,3 +54,12 @@ def test_the_notebooks_extra_holds_what_progress_bars_need():
     setup = configparser.ConfigParser()
     setup.read(README.parent / "setup.cfg", encoding="utf-8")
     assert any(line.startswith("ipywidgets") for line in setup["options.extras_require"]["notebooks"].split())
+
+
+def test_what_the_readme_says_of_the_exercises():
+    """The count, the core, and the lines for a notebook."""
+    text = README.read_text(encoding="utf-8").split("## Practise")[1].split("\n## ")[0]
+    assert text.strip().startswith(f"{len(tasks())} exercises in ten chapters") and "a core of 16, six hours in all" in " ".join(text.split())
+    block = re.search(r"```python\n(.*?)```", text, re.DOTALL)[1]
+    result = subprocess.run([sys.executable, "-c", "from tinyvae import kl_backward\n" + block], capture_output=True, text=True, check=True, encoding="utf-8")
+    assert "5 of 5 points" in result.stdout

@@ -20,6 +20,7 @@ In the order in which data flows through a model (each NAME is a pair NAME_forwa
     SGD, Adam                                          optimisers
     check, check_model, over_theta                     gradient checks
     exact                                              models whose answers are known
+    exercises                                          tasks, and a check that says what is wrong
 """
 
 import importlib
@@ -93,9 +94,9 @@ __version__ = "0.2.0"
 
 
 def __getattr__(name):
-    """tinyvae.exact, imported when it is first asked for."""
-    if name == "exact":
-        return importlib.import_module("tinyvae.exact")
+    """tinyvae.exact and tinyvae.exercises, imported when they are first asked for."""
+    if name in ("exact", "exercises"):
+        return importlib.import_module(f"tinyvae.{name}")
     raise AttributeError(f"module 'tinyvae' has no attribute {name!r}")
 
 

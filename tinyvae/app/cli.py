@@ -1,4 +1,4 @@
-"""The command line: python -m tinyvae train | evaluate | sample | gradcheck | bench.
+"""The command line: python -m tinyvae train | evaluate | sample | gradcheck | learn | bench.
 
 Exit status: 0 done, 1 failed, 2 wrong usage, 130 or 143 interrupted. Errors are one line on standard error.
 """
@@ -6,6 +6,7 @@ Exit status: 0 done, 1 failed, 2 wrong usage, 130 or 143 interrupted. Errors are
 import argparse
 import math
 import signal
+import sys
 import threading
 
 from .. import likelihoods, posteriors, priors
@@ -78,6 +79,7 @@ def _parser():
     _add_sample(subparsers)
     check = subparsers.add_parser("gradcheck", help="check every gradient against finite differences")
     check.add_argument("names", nargs="*", metavar="NAME", help="pairs, likelihoods, activations, or model (default: all)")
+    _add_learn(subparsers)
     subparsers.add_parser("bench", help="time a training step against its bare matrix products")
     return parser
 
@@ -140,6 +142,29 @@ def _add_sample(subparsers):
     sample.add_argument("--seed", type=_whole("seed", 0, at_most=math.inf), help="another seed than the model's")
 
 
+def _add_learn(subparsers):
+    learn = subparsers.add_parser("learn", help="exercises: progress and the next task; start, check, hint, watch, reset, solution")
+    ways = learn.add_subparsers(dest="way", metavar="WAY")
+    start = ways.add_parser("start", help="write the files of all tasks, never over yours")
+    start.add_argument("folder", nargs="?", metavar="FOLDER", help="(tinyvae-practice)")
+    start.add_argument("--seed", type=_whole("seed", 0), help="of the numbers in the statements (0: the lecture's)")
+    ways.add_parser("check", help="run and judge a task's file").add_argument("task", nargs="?", metavar="TASK", help="(the file saved last)")
+    ways.add_parser("hint", help="one more hint").add_argument("task", metavar="TASK")
+    ways.add_parser("watch", help="check a file whenever it is saved")
+    ways.add_parser("reset", help="the stub anew; your file is kept").add_argument("task", metavar="TASK")
+    solution = ways.add_parser("solution", help="the solution, after passing")
+    solution.add_argument("task", metavar="TASK")
+    solution.add_argument("--give-up", action="store_true", help="before passing: checks then say everything")
+
+
+def _learn(way=None, **options):
+    from ..exercises import practice  # which the other commands do without
+
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a console that lacks a letter shows its escape
+    return (getattr(practice, way) if way else practice.overview)(**options)
+
+
 def _interrupt(number, frame):
     raise KeyboardInterrupt(number)
 
@@ -156,6 +181,8 @@ def _run(args):
         return commands.sample(args.run, args.n, args.out, draws=args.draws, seed=args.seed)
     if command == "gradcheck":
         return commands.gradcheck(args.names)
+    if command == "learn":
+        return _learn(**given)
     return commands.bench()
 
 
