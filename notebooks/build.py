@@ -5,9 +5,10 @@
     python notebooks/build.py --run             run all notebooks (or those named) in clean kernels, compare, write nothing
     python notebooks/build.py --slides MY.tsv   a map for a lecture of your own, written to MY.md; nothing else is overwritten
 
-A source is a Python file in percent format. What is built keeps its outputs and figures, so that it reads on a web page; cells that
-are tagged `answer` keep none and are folded, so that nothing to predict stands beside its answer. Every file is written beside and
-renamed into place, so that it is whole at any time. Needs the extra `notebooks`: pip install -e ".[notebooks]"
+A source is a Python file in percent format; a line `*Tasks: a; b.*` that ends a cell stands for statement, stub and check of these tasks.
+What is built keeps its outputs and figures, so that it reads on a web page; cells that are tagged `answer` keep none and are folded, so that
+nothing to predict stands beside its answer. Every file is written beside and renamed into place, so that it is whole at any time. Needs the
+extra `notebooks`: pip install -e ".[notebooks]"
 """
 
 import argparse
@@ -24,6 +25,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from form import notebook
 from lectures import HERE, number, sources
 from maps import PAGES, write_slide_map
+from tasks import current
 
 from tinyvae.support.storage import write_text
 
@@ -74,12 +76,12 @@ def stored(path):
 
 
 def same_source(path):
-    """Whether the built notebook can be read and holds exactly the cells of its source."""
+    """Whether the built notebook can be read and holds exactly the cells of its source, and what its tasks ask for now."""
     try:
         book = stored(path)
     except ValueError:
         return False
-    return cells(book) == cells(notebook(path))
+    return cells(book) == cells(notebook(path)) and current(book.cells)
 
 
 def cells(book):

@@ -1,4 +1,4 @@
-"""From a source in percent format to the notebook: headers and references from the tables, answers into folds."""
+"""From a source in percent format to the notebook: headers and references from the tables, answers into folds, tasks into cells."""
 
 import re
 
@@ -16,6 +16,7 @@ from lectures import (
     where,
 )
 from nbformat.v4 import new_code_cell, new_markdown_cell
+from tasks import with_tasks
 
 ABOVE = "A section uses names of those before it: at its first cell, choose *Run > Run All Above Selected Cell*."
 INSTALL = (
@@ -98,7 +99,7 @@ def folded(cells, key):
 
     Raises ValueError of code with a line that begins with three backticks: it would end the fold there.
     """
-    asked = solved = more = 0
+    asked = more = 0
     for cell in cells:
         tags = cell.metadata.get("tags", [])
         if "answer" not in tags:
@@ -106,12 +107,8 @@ def folded(cells, key):
             yield cell
             continue
         is_code = cell.cell_type == "code"
-        if "solution" in tags:
-            solved += is_code
-            name, label = f"{key}-solution-{solved}", f"Solution {solved}"
-        else:
-            asked, more = asked + (is_code and not more), more + is_code
-            name, label = f"{key}-{asked}" + chr(ord("a") + more - 1) * (more > 1), f"Answer {asked}" + ", more" * (more > 1)
+        asked, more = asked + (is_code and not more), more + is_code
+        name, label = f"{key}-{asked}" + chr(ord("a") + more - 1) * (more > 1), f"Answer {asked}" + ", more" * (more > 1)
         if is_code:
             yield new_markdown_cell(fold(f"{label}: the code", fenced(cell.source, name)), metadata={"tags": tags, "answer": name})
             yield new_code_cell(f'answer("{name}")', metadata={"tags": tags})
@@ -130,7 +127,7 @@ def notebook(path):
     book.cells[0]["source"] = "\n\n".join([introduction.strip(), header(path), *notation])
     first = next(cell for cell in book.cells if cell.cell_type == "code")
     first["source"] = "from tinyvae.companion import answer\n\n" + first.source
-    book.cells = list(folded(book.cells, number(path)))
+    book.cells = list(folded(with_tasks(book.cells, path), number(path)))
     for n, cell in enumerate(book.cells):
         cell["id"] = f"cell-{n}"  # stable: no change without a change
     book.metadata = {"kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}}

@@ -31,7 +31,8 @@ INTRODUCTION = """# The notebooks: a companion to five lectures
 Read them on a web page, or run them: in a checkout, `pip install -e ".[notebooks]" jupyterlab`, then `jupyter lab` in this folder, on a copy if you
 want to keep these as they are. Each opens with the places of the lectures that it accompanies, that
 lecture's notation beside ours, and a short path of 30 minutes. Sections state what the slide says, derive it, show the package's code for it,
-and check it with a number; what you are asked to predict is answered in a fold. Each ends with a summary and references.
+and check it with a number; what you are asked to predict is answered in a fold. Each ends with a summary, references, and exercises whose
+answers are judged where you write them; more of them are at the terminal, `python -m tinyvae learn`.
 
 - [Notation](notation.md): one table for the five lectures and the package.
 - [Errata](errata.md): all that the lectures misstate, numbered, each with the section that shows it.

@@ -1,4 +1,4 @@
-"""Layer 4, notebooks: built from their sources, answers folded, every item and erratum shown, every link alive. CI also runs them all."""
+"""Layer 4, notebooks: built from their sources, answers folded, tasks shown and unsolved, every item, erratum and link. CI also runs them all."""
 
 import ast
 import re
@@ -20,10 +20,11 @@ import build
 import form
 import lectures
 import maps
+import tasks
 
 PATHS = lectures.sources()
 WRITTEN = {lectures.number(path) for path in PATHS}
-LATER = {"12", "13"}  # they wait for the systems that they need
+LATER = {"13"}  # it waits for the systems that it needs
 texts = pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
 
 
@@ -75,7 +76,7 @@ def test_all_items_of_the_written_notebooks_are_covered():
     assert {row["notebook"] for row in lectures.ITEMS.values()} == WRITTEN | LATER | {"-"}
     readme = " ".join((FOLDER.parent / "README.md").read_text(encoding="utf-8").split())
     assert f"cover {len(found)} of the {len(lectures.ITEMS)} things that the lectures state" in readme
-    assert len(PATHS) == 13 and "holds thirteen notebooks" in readme
+    assert len(PATHS) == 14 and "holds fourteen notebooks" in readme
 
 
 def test_the_map_holds_every_item_in_the_lectures_own_order():
@@ -197,14 +198,14 @@ def test_a_print_is_compared_by_its_words_and_its_numbers():
 def test_form_of_a_notebook(path):
     text, parts = path.read_text(encoding="utf-8"), lectures.sections(path)
     assert re.search(rf"(?m)^# # {lectures.number(path)} ", text) and "Afterwards you can" in text
-    assert text.count("assert ") >= 3 and "redict first" in text and "raise NotImplementedError(" in text
+    assert text.count("assert ") >= 3 and "redict first" in text and "# *Tasks: " in parts["Exercises"]
     assert "Summary" in parts and "# *References: " in parts["References"]
     short = [part for part in parts.values() if "# *Short path.*" in part]
     words = sum(len(re.sub(r"\$[^$]*\$", "x", line).split()) for part in short for line in part.splitlines() if line.startswith("# "))
     assert len(short) >= 3 and words < 1800, "30 minutes at 60 words a minute, formulas and code beside them"
     assert "\\bar" not in text and "\\overline" not in text, "a derivative is dv, a mean is called a mean"
     assert all(re.fullmatch(r"[\w .,:?-]+", title, re.ASCII) for title in parts), "an anchor that not every page makes alike"
-    assert "answer" not in bound(text), "the built notebook calls it"
+    assert not {"answer", "task"} & bound(text), "the built notebook calls them"
     for title, part in parts.items():
         ids = lectures.items_of(part)
         assert len(ids) == len(set(ids)) and all(item in lectures.ITEMS for item in ids), title
@@ -214,17 +215,6 @@ def test_all_that_binds_a_name_is_seen():
     for text in ("answer = 1", "def answer(): 0", "class answer: 0", "import answer", "from a import b as answer", "for a, answer in x: 0", "import answer.b"):
         assert "answer" in bound(text), text
     assert "answer" not in bound("import a as b; from answer import c; answer(1)")
-
-
-@texts
-def test_solutions_are_answers(path):
-    """All code below the heading Solutions, and all that is tagged as a solution."""
-    below, found = False, []
-    for cell in read(path):
-        below |= cell.cell_type == "markdown" and bool(re.search(r"(?m)^## Solutions", cell.source))
-        if cell.cell_type == "code" and (below or tagged(cell, "solution")):
-            found.append(cell)
-    assert found and [cell.source for cell in found if not tagged(cell, "answer")] == []
 
 
 @texts
@@ -242,6 +232,36 @@ def test_the_first_cell_leads_to_the_lecture_and_to_the_package(path):
     assert "**Accompanies**" in first and "%pip install" in first and "| quantity |" in first
     for title in re.findall(r"\]\(#([^)]+)\)", first):
         assert title in {lectures.anchor(name) for name in lectures.sections(path)}
+
+
+def functions(code):
+    """(name, what it does without its docstring) of every function and class that code defines."""
+    nodes = (node for node in ast.walk(ast.parse(code)) if isinstance(node, (ast.FunctionDef, ast.ClassDef)))
+    return {(node.name, ast.unparse(node.body[bool(ast.get_docstring(node)) :])) for node in nodes}
+
+
+@texts
+def test_tasks_stand_below_the_heading_exercises_as_stubs_that_are_to_do(path):
+    its = [task for cell in read(path) if cell.cell_type == "markdown" for task in tasks.named_in(cell.source)]
+    cells = [cell for cell in stored(path) if tagged(cell, "task")]
+    assert its and len(set(its)) == len(its) and list(lectures.sections(path))[-1] == "Exercises"
+    assert cells == stored(path)[-3 * len(its) - 1 :] and "python -m tinyvae learn" in cells[-1].source
+    for n, task in enumerate(its):
+        text, code, check = cells[3 * n : 3 * n + 3]
+        assert text.source.startswith(f"### {task.title}\n") and not re.search(r"(?m)^##? ", text.source)
+        assert code.source.removeprefix(tasks.IMPORT if n == 0 else "").strip() == tasks.sheet.stub(task).removeprefix("import numpy as np").strip()
+        assert check.source.startswith(f'task("{task.id}").check(')
+        assert [f"{task.id}: 0 of {task.points} points" in out.text and "to do: " in out.text for out in check.outputs] == [True]
+
+
+@texts
+def test_no_solution_of_a_task_stands_in_a_notebook(path):
+    """Not under another name either; what a notebook shows of the package is read from there."""
+    coded = (task for task in tasks.tasks().values() if task.kind not in ("numbers", "bug"))
+    solved = {does: task.id for task in coded for name, does in functions(task.solution) if name in task.names}
+    code = [cell.source for cell in [*read(path), *stored(path)] if cell.cell_type == "code"]
+    assert [(name, solved[does]) for text in code for name, does in functions(text) if does in solved] == []
+    assert "Solutions" not in lectures.sections(path) and not any(tagged(cell, "solution") for cell in read(path))
 
 
 # ---- the way there -----------------------------------------------------------------------------------

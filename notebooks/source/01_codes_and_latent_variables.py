@@ -29,7 +29,6 @@ import numpy as np
 from tinyvae import (
     VAE,
     Adam,
-    check,
     dense_forward,
     load_digits,
     reparameterize_forward,
@@ -742,108 +741,7 @@ assert np.abs(draws.mean(0) - 1).max() < 4 * 2 / 200 and np.abs(draws.std(0) / [
 # %% [markdown]
 # ## Exercises
 #
-# **1.** A loss is the *sum* over all N data. Estimate it without bias from a minibatch of values.
-
-
-# %%
-def estimate_sum(batch_values, n_data):
-    """An unbiased estimate of the sum over all data, from the values of a minibatch."""
-    raise NotImplementedError("about 1 line: the mean of the batch, times what?")
-
-
-def check_sum(estimate):
-    """Over all minibatches of 3 of 8, of 5 of 8 and of 2 of 6 the mean of the estimates must be the sum."""
-    for n_data, size in ((8, 3), (8, 5), (6, 2)):
-        estimates = [estimate(f[list(s)], n_data) for s in combinations(range(n_data), size)]
-        mean, true = np.mean(estimates), f[:n_data].sum()
-        message = f"biased: over all minibatches of {size} of {n_data} data "
-        message += f"your estimates have the mean {mean:.6f}, the sum is {true:.6f}"
-        assert np.shape(estimates[0]) == (), f"one number is wanted, not the shape {np.shape(estimates[0])}"
-        assert abs(mean - true) < 1e-12, message
-    print("correct")
-
-
-try:
-    check_sum(estimate_sum)
-except NotImplementedError as stub:
-    print("to do:", stub)
-
-# %% [markdown]
-# **2.** The log-density of the two-component mixture of section 4 as a pair: forward returns $\log p(x_i)$ for every height and a cache,
-# backward the gradient by the two means. The posterior
-# $p(z|x)$ appears by itself:
-# $$\frac{\partial\log p(x)}{\partial\mu_z} = \frac{1}{p(x)}\,p(z)\,p(x|z)\,\frac{x-\mu_z}{\sigma_w^2} = p(z|x)\,\frac{x-\mu_z}{\sigma_w^2}.$$
-
-
-# %%
-some = height[:6]
-
-
-def mixture_forward(means):
-    """log p(x) of the heights `some`, shape (6,), and a cache; means has shape (2,)."""
-    raise NotImplementedError("about 3 lines: log joint (6, 2), logaddexp.reduce over z, cache")
-
-
-def mixture_backward(dlog_p, cache):
-    """dmeans of shape (2,), given dlog_p of shape (6,)."""
-    raise NotImplementedError("about 2 lines: the posterior (6, 2), then the formula summed over the data")
-
-
-def check_mixture(forward, backward):
-    """Forward against the sum of two densities at two pairs of means, then backward against differences of forward."""
-    for trial in (centre, np.array([1.5, 1.8])):
-        value, _ = forward(trial)
-        expected = np.log(sum(0.5 * np.exp(log_normal(some, m, within)) for m in trial))
-        assert np.shape(value) == (6,), f"forward must give one number per height, shape (6,), not {np.shape(value)}"
-        worst = np.abs(value - expected).argmax()
-        message = (
-            f"forward at the means {trial}: log p({some[worst]:.3f}) is {expected[worst]:.6f}, not {value[worst]:.6f}"
-        )
-        assert abs(value[worst] - expected[worst]) < 1e-9, message
-    report = check(forward, backward, np.array([1.5, 1.8]))
-    print(report)
-    assert report.ok, "forward is right, backward is not its derivative: the report above has both numbers"
-
-
-try:
-    check_mixture(mixture_forward, mixture_backward)
-except NotImplementedError as stub:
-    print("to do:", stub)
-
-# %% [markdown]
-# ## Solutions
-
-
-# %% jupyter={"source_hidden": true} tags=["solution", "answer"]
-def estimate_sum_solution(batch_values, n_data):
-    return n_data * batch_values.mean()
-
-
-check_sum(estimate_sum_solution)
-for wrong in (
-    lambda v, n: v.sum(),
-    lambda v, n: n / 3 * v.sum(),
-    lambda v, n: 8 * v.mean(),
-    lambda v, n: n * v,
-):  # refused
-    try:
-        check_sum(wrong)
-    except AssertionError:
-        continue
-    raise RuntimeError("the check accepts a wrong function")
-
-
-# %% jupyter={"source_hidden": true} tags=["solution", "answer"]
-def mixture_forward_solution(means):
-    log_joint = np.log(0.5) + log_normal(some[:, None], means, within)
-    log_p = np.logaddexp.reduce(log_joint, axis=1)
-    return log_p, (log_joint, log_p, means)
-
-
-def mixture_backward_solution(dlog_p, cache):
-    log_joint, log_p, means = cache
-    posterior = np.exp(log_joint - log_p[:, None])
-    return (dlog_p[:, None] * posterior * (some[:, None] - means) / within**2).sum(0)
-
-
-check_mixture(mixture_forward_solution, mixture_backward_solution)
+# An estimate of a sum over all data from a minibatch, without bias; and the log-density of section 4's mixture with its gradient by the means: see which
+# quantity of this notebook comes out.
+#
+# *Tasks: minibatch_estimate; mixture_log_density.*

@@ -885,71 +885,10 @@ plt.show()
 # ## References
 #
 # *References: kingma2014 (the method); rybkin2021 (learned variance); lucas2019 (linear VAE, collapse); loaiza2019 (continuous Bernoulli).*
-#
-# ## Exercises
-#
-# **1.** A likelihood for a new domain: counts $x=0,1,2,\dots$ per pixel. The Poisson distribution has $p(x)=\lambda^xe^{-\lambda}/x!$ with
-# $\lambda=e^l$ for the decoder's output $l$. Write the pair. `log_factorial[n]` holds $\ln n!$.
-
-# %%
-log_factorial = np.concatenate([[0], np.cumsum(np.log(np.arange(1, 400)))])
-
-
-def poisson_forward(logits, x):
-    """logits, x of shape (N, D) -> log p(x|z) of shape (N,), complete with its constant, and the cache."""
-    raise NotImplementedError("about 3 lines: the rate, the cache, and the sum over pixels")
-
-
-def poisson_backward(dlog_px, cache):
-    """dlog_px of shape (N,) -> dlogits of shape (N, D)."""
-    raise NotImplementedError("about 2 lines: the observation minus its mean")
-
-
-# %%
-def check_poisson(forward, backward):
-    """Sums to one over the counts, has the mean exp(l), adds up over pixels, and backward matches forward."""
-    counts = np.arange(400)[:, None]
-    for logit in (-2.0, 0.0, 3.0):
-        p = np.exp(forward(np.full((400, 1), logit), counts)[0])
-        assert p.shape == (400,), f"log p(x|z) of 400 data must have shape (400,), got {p.shape}"
-        assert abs(p.sum() - 1) < 1e-12, (
-            f"the probabilities of all counts must sum to 1, at the logit {logit} they sum to {p.sum():.6f}"
-        )
-        mean = p @ counts[:, 0]
-        assert abs(mean - math.exp(logit)) < 1e-9, (
-            f"at the logit {logit} the mean count must be {math.exp(logit):.6f}, got {mean:.6f}"
-        )
-    seed = np.random.default_rng(1)
-    logits, x = seed.standard_normal((4, 6)), seed.poisson(2, (4, 6))
-    together, alone = forward(logits, x)[0], sum(forward(logits[:, [d]], x[:, [d]])[0] for d in range(6))
-    assert together.shape == (4,) and np.abs(together - alone).max() < 1e-9, (
-        f"pixels are independent: log p of six must be the sum of six log p, {alone}; got {together}"
-    )
-    report = check(forward, backward, logits, x)
-    print(report)
-    assert report.ok, f"backward is not the derivative of forward:\n{report}"
-
-
-try:
-    check_poisson(poisson_forward, poisson_backward)
-except NotImplementedError as todo:
-    print("to do:", todo)
 
 # %% [markdown]
-# ## Solutions
-
-
-# %% jupyter={"source_hidden": true} tags=["solution", "answer"]
-def poisson_solution_forward(logits, x):
-    """log p = x l - exp(l) - ln x!"""
-    rate = np.exp(logits)
-    return (x * logits - rate - log_factorial[x]).sum(-1), (rate, x)
-
-
-def poisson_solution_backward(dlog_px, cache):
-    """dlogits = dlog_px (x - rate)"""
-    rate, x = cache
-    return dlog_px[..., None] * (x - rate)
-
-
-check_poisson(poisson_solution_forward, poisson_solution_backward)
+# ## Exercises
+#
+# A likelihood for a new kind of data, as in section 7: counts.
+#
+# *Tasks: poisson.*

@@ -825,7 +825,7 @@ plt.show()
 
 # %% [markdown]
 # How noisily? Take the trained models, and $f(z) = -\log p(x|z)$ of one digit, $z\sim q(z|x)$. Beside the plain score function stands the one
-# in which the mean of $f$ has been subtracted from $f$, which leaves the mean of the estimate as it is (exercise 3).
+# in which the mean of $f$ has been subtracted from $f$, which leaves the mean of the estimate as it is (the last of the exercises).
 #
 # **Predict first:** how many times as many samples do these two need as the sample path, for the same error of the gradient by $\mu$?
 
@@ -1022,129 +1022,7 @@ plt.show()
 # %% [markdown]
 # ## Exercises
 #
-# **1.** Many implementations let the encoder output `log_var` $=\ln\sigma^2$. Write the pair (06a's card shows it: do it without looking).
-
-
-# %%
-def reparameterize_log_var_forward(mu, log_var, eps):
-    raise NotImplementedError("about 2 lines: sigma from log_var; return z, and sigma and eps as the cache")
-
-
-def reparameterize_log_var_backward(dz, cache):
-    raise NotImplementedError("about 2 lines: dmu, and dlog_var by the chain rule")
-
-
-# %%
-def test_log_var(forward, backward):
-    inputs = [np.random.default_rng(n).standard_normal((4, 3)) for n in range(3)]
-    report = check(forward, backward, *inputs, wrt=("mu", "log_var"))
-    print(report)
-    assert report.ok, "backward does not match forward"
-    same = reparameterize_forward(inputs[0], inputs[1] / 2, inputs[2])[0]
-    assert np.allclose(forward(*inputs)[0], same, rtol=1e-12, atol=0), "z has the wrong spread: ln sigma^2 = 2 ln sigma"
-
-
-try:
-    test_log_var(reparameterize_log_var_forward, reparameterize_log_var_backward)
-except NotImplementedError as todo:
-    print("to do:", todo)
-
-# %% [markdown]
-# **2.** Other distributions have paths, too. The exponential distribution with rate $r$ has the CDF $1-e^{-rz}$. Write $z$ as a function of
-# $r$ and a uniform $u\in(0,1)$, named `eps`, and its backward.
-
-
-# %%
-def exponential_forward(rate, eps):
-    raise NotImplementedError("about 2 lines: solve eps = 1 - exp(-rate z) for z; keep what backward needs")
-
-
-def exponential_backward(dz, cache):
-    raise NotImplementedError("about 2 lines: drate = dz times dz/drate; eps gets no gradient")
-
-
-# %%
-def test_exponential(forward, backward):
-    uniform = np.random.default_rng(0).random((50_000, 1))
-    report = check(forward, backward, np.array([[0.5], [2.0], [3.0]]), uniform[:3], wrt="rate")
-    print(report)
-    assert report.ok, "backward does not match forward"
-    draws = forward(np.full((50_000, 1), 2.0), uniform)[0]
-    assert abs(draws.mean() - 1 / 2) < 4 * 0.5 / np.sqrt(50_000), "the mean of the draws must be 1 / rate"
-    assert abs((draws > 1).mean() - np.exp(-2)) < 0.006, "P(z > 1) must be exp(-rate)"
-
-
-try:
-    test_exponential(exponential_forward, exponential_backward)
-except NotImplementedError as todo:
-    print("to do:", todo)
-
-# %% [markdown]
-# **3.** A constant $b$ may be subtracted from $f$ in the score-function estimator without changing its mean (why?). For $f=z^2$,
-# $\mu=\sigma=1$, find the best $b$, and return it with the variance that remains. The moments needed stand in section 5.
-
-
-# %%
-def best_baseline():
-    raise NotImplementedError("about 2 lines: minimise E[(A - b)^2 eps^2] over b; return b and the variance")
-
-
-# %%
-def test_baseline(answer):
-    b, remaining = answer()
-    one, zero, column = np.ones(1), np.zeros(1), node[:, None]  # the quadrature of section 5
-    values = score_function_gradient(lambda z: square(z) - b, one, zero, column)[:, 0]
-    assert abs(weight @ values - 2) < 1e-12
-    assert abs(weight @ (values - 2) ** 2 - remaining) < 1e-10, "the variance is another one"
-    for other in (b - 0.1, b + 0.1):
-        worse = score_function_gradient(lambda z, other=other: square(z) - other, one, zero, column)[:, 0]
-        assert weight @ (worse - 2) ** 2 > remaining, "another b is better"
-    print(f"b = {b}: variance {remaining}, against 30 without it and 4 by the path")
-
-
-try:
-    test_baseline(best_baseline)
-except NotImplementedError as todo:
-    print("to do:", todo)
-
-# %% [markdown]
-# ## Solutions
-
-
-# %% jupyter={"source_hidden": true} tags=["solution", "answer"]
-def solved_log_var_forward(mu, log_var, eps):
-    sigma = np.exp(log_var / 2)
-    return mu + sigma * eps, (sigma, eps)
-
-
-def solved_log_var_backward(dz, cache):
-    sigma, eps = cache
-    return dz, dz * eps * sigma / 2
-
-
-test_log_var(solved_log_var_forward, solved_log_var_backward)
-
-
-# %% jupyter={"source_hidden": true} tags=["solution", "answer"]
-def solved_exponential_forward(rate, eps):
-    z = -np.log1p(-eps) / rate
-    return z, (rate, z)
-
-
-def solved_exponential_backward(dz, cache):
-    rate, z = cache
-    return -dz * z / rate
-
-
-test_exponential(solved_exponential_forward, solved_exponential_backward)
-
-
-# %% jupyter={"source_hidden": true} tags=["solution", "answer"]
-def solved_baseline():
-    # E[(A - b)^2 eps^2] = E[A^2 eps^2] - 2 b E[A eps^2] + b^2 = 34 - 8 b + b^2, smallest at b = 4
-    # E[b eps] = 0 leaves the mean
-    b = 4
-    return b, 34 - 8 * b + b**2 - 2**2
-
-
-test_baseline(solved_baseline)
+# The two lines of section 4 without looking; the same for networks that put out the log variance; a path for another distribution; and the constant that
+# may be subtracted in the score-function estimator, by hand, with the moments of section 5.
+#
+# *Tasks: reparameterize_backward; reparameterize_log_var; exponential_path; score_baseline.*

@@ -853,88 +853,10 @@ assert abs(gain - 1.5 * (second - 1 - np.log(second))) < 1e-9 and gain > 0.1
 # ## References
 #
 # *References: tipping1999 (the exact model and its maximum); lucas2019 (collapse in the linear VAE); kunin2019 (linear auto-encoders with a penalty); alemi2018 (rate and distortion); cover2006 (reverse water-filling); higgins2017 (the β-VAE); locatello2019 (limits of disentanglement); theis2016 (likelihood and its traps); kingma2014 (the VAE).*
-#
+
+# %% [markdown]
 # ## Exercises
 #
-# **1.** Write the gap that a diagonal q leaves for a Gaussian posterior of precision Λ (section 6).
-
-
-# %%
-def diagonal_gap(precision):
-    raise NotImplementedError("about 2 lines: the logs of the diagonal, and np.linalg.slogdet")
-
-
-# %%
-def test_gap(function):
-    for seed in range(5):
-        A = np.random.default_rng(seed).standard_normal((4, 6))
-        precision = np.eye(4) + A @ A.T
-        S_q, exact_covariance = np.diag(1 / np.diag(precision)), np.linalg.inv(precision)
-        draws = np.random.default_rng(0).standard_normal((20_000, 4)) @ np.sqrt(S_q)
-        log_ratio = multivariate_normal(cov=S_q).logpdf(draws) - multivariate_normal(cov=exact_covariance).logpdf(draws)
-        error = log_ratio.std() / np.sqrt(len(draws))
-        got = function(precision)
-        message = f"{got:.3f} nats returned, where sampling finds {log_ratio.mean():.3f} ± {error:.3f}"
-        assert abs(got - log_ratio.mean()) < 4.5 * error, message
-    left = function(np.diag([1.0, 2.0, 5.0]))
-    assert abs(left) < 1e-12, f"a diagonal precision leaves no gap, but {left:.3f} was returned"
-    print("the gap agrees with a Monte Carlo estimate of KL(q || p(z|x)) for five random posteriors")
-
-
-try:
-    test_gap(diagonal_gap)
-except NotImplementedError as todo:
-    print("to do:", todo)
-
-# %% [markdown]
-# **2.** You may spend a squared error of `distortion`. At which water level $s$ does the linear β-VAE stop, and at which rate?
-
-
-# %%
-def water_level(eigenvalues, distortion):
-    raise NotImplementedError("about 6 lines: bisect s so that sum(min(s, lambda)) = distortion; return s and the rate")
-
-
-# %%
-def test_water(function):
-    for s in (0.05, 0.2, 0.5):
-        spectrum = PCA(64).fit(X).eigenvalues_
-        theory = LinearBetaVAE(64, s).fit(X)
-        level, rate = function(spectrum, theory.distortion_)
-        assert abs(level - s) < 1e-6, f"the level for the distortion {theory.distortion_:.4f} is {s}, not {level:.4f}"
-        assert abs(rate - theory.rate_) < 1e-4, f"the rate at the level {s} is {theory.rate_:.4f} nats, not {rate:.4f}"
-        print(
-            f"distortion {theory.distortion_:.4f}: level {level:.4f}, rate {rate:.4f} nats, {rate / np.log(2):.2f} bits per image"
-        )
-
-
-try:
-    test_water(water_level)
-except NotImplementedError as todo:
-    print("to do:", todo)
-
-# %% [markdown]
-# ## Solutions
-
-
-# %% jupyter={"source_hidden": true} tags=["solution", "answer"]
-def solved_diagonal_gap(precision):
-    return (np.log(np.diag(precision)).sum() - np.linalg.slogdet(precision)[1]) / 2
-
-
-test_gap(solved_diagonal_gap)
-
-
-# %% jupyter={"source_hidden": true} tags=["solution", "answer"]
-def solved_water_level(eigenvalues, distortion):
-    low, high = 0.0, eigenvalues.max()
-    for _ in range(60):
-        s = (low + high) / 2
-        if np.minimum(s, eigenvalues).sum() < distortion:
-            low = s
-        else:
-            high = s
-    return s, np.log(eigenvalues[eigenvalues > s] / s).sum() / 2
-
-
-test_water(solved_water_level)
+# The gap that a diagonal q leaves, of section 6; and section 5 turned round: you may spend a given squared error, at which water level do you stop?
+#
+# *Tasks: diagonal_gap; water_level.*
