@@ -5,10 +5,12 @@ How much of it a student sees is decided by practice, which knows how much has b
 
 import re
 
+from ..gradcheck.arguments import copied
 from ..gradcheck.diagnosis import diagnose
 from . import mistakes
-from .helpers import SIZES, copied, same
-from .judge import namespace, near
+from .helpers import SIZES, same
+from .judge import missing, near
+from .percent import namespace
 from .wording import say
 
 LEVELS = (1, 2, 3)
@@ -18,7 +20,7 @@ CODE = "backward", "forward", "function", "pair"
 def explain(judge, results):
     """{level: text} for the results of a Judge, some of which do not hold; {} where there is nothing to say."""
     failed = {result.name for result in results if not result.ok}
-    if not failed or not begun(results) or not all(hasattr(judge.student, name) for name in judge.task.names if callable(getattr(judge.task.right, name, None))):
+    if not failed or not begun(results) or missing(judge.task, judge.student):
         return {}
     kind = judge.task.kind
     if kind == "numbers":

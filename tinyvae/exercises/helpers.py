@@ -73,15 +73,6 @@ def _same_array(a, b, rtol):
     return bool(np.linalg.norm(a - b) <= rtol * max(np.linalg.norm(a), np.linalg.norm(b)))
 
 
-def copied(value):
-    """Nested tuples, lists and dicts of arrays with every array copied; all else as it is."""
-    if isinstance(value, dict):
-        return {key: copied(v) for key, v in value.items()}
-    if type(value) in (tuple, list):
-        return type(value)(copied(v) for v in value)
-    return value.copy() if isinstance(value, np.ndarray) else value
-
-
 def described(value):
     """A short word for what something is: "(5, 3)", "a tuple of 2", "None", "str".
 
@@ -93,3 +84,6 @@ def described(value):
     if isinstance(value, (np.ndarray, np.generic)):
         return f"an array of shape {value.shape}" if value.shape else "a number"
     return "None" if value is None else type(value).__name__
+
+
+TOOLS = {tool.__name__: tool for tool in (normal, positive, log_scale, upstream, same)}  # by name, in every check cell

@@ -4,14 +4,15 @@ The answer is a namespace of functions and values by their names; where it was r
 """
 
 import itertools
-import types
 from typing import ClassVar, NamedTuple
 
 import numpy as np
 
 from ..gradcheck import Report, check
+from ..gradcheck.arguments import copied
 from .adapters import composed, first_of, named_as
-from .helpers import RTOL, SIZES, copied, described, same, upstream
+from .helpers import RTOL, SIZES, described, same, upstream
+from .percent import namespace
 from .wording import say
 
 
@@ -114,10 +115,9 @@ class Judge:
         return self.builtin[name](self)
 
     def written(self):
-        """Raise if a function or value that the task asks for is not there."""
-        for name in self.task.names:
-            if callable(getattr(self.task.right, name)) and not hasattr(self.student, name):
-                raise NameError(say("missing", name=name))
+        """Raise if a function that the task asks for is not there."""
+        for name in missing(self.task, self.student):
+            raise NameError(say("missing", name=name))
 
     # ---- tests that many tasks have ----------------------------------------------------------------
 
@@ -231,9 +231,10 @@ class Judge:
         return Call(self.task.names[0], *functions, [self.inputs(n) for n in range(len(SIZES))], [self.task.out], self.rtol)
 
 
-def namespace(answer):
-    """The names of an answer as attributes."""
-    return types.SimpleNamespace(**{name: value for name, value in answer.items() if name.isidentifier()})
+def missing(task, student):
+    """The functions that a task asks for and that an answer lacks."""
+    asked = [] if task.kind == "numbers" else task.names
+    return [name for name in asked if callable(getattr(task.right, name)) and not hasattr(student, name)]
 
 
 def sized(function, sizes):

@@ -9,7 +9,6 @@ import importlib
 import inspect
 import re
 import traceback
-import types
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import NormalDist
@@ -18,7 +17,7 @@ import numpy as np
 
 from ..gradcheck import check
 from . import helpers
-from .percent import cells, edited, run
+from .percent import cells, edited, namespace, rows, run
 from .wording import say
 
 HERE = Path(__file__).parent
@@ -35,10 +34,9 @@ def program(name):
     """(source, check) of a program: its text, with what it takes from the package in place, and the namespace that checks it."""
     found = {kind: body for kind, _, body in cells((HERE / "programs" / f"{name}.py").read_text(encoding="utf-8"))}
     source = re.sub(r"(?m)^# from: (.+):(.+)$", lambda line: _taken(*line.groups()), found["program"])
-    tools = {tool: getattr(helpers, tool) for tool in ("normal", "positive", "log_scale", "upstream", "same")}
-    space = tools | {"np": np, "check": check, "normal_points": normal_points}
+    space = helpers.TOOLS | {"np": np, "check": check, "normal_points": normal_points}
     source = "import numpy as np\n" + "\n\n" * (not source.startswith("import")) + source.strip() + "\n"
-    return source, types.SimpleNamespace(**run(found["check"], space, f"check of {name}"))
+    return source, namespace(run(found["check"], space, f"check of {name}"))
 
 
 def _taken(module, names):
@@ -54,7 +52,7 @@ def _short(source):
 
 def build(source, name="program"):
     """The functions and values of a program's source as a namespace; tracebacks show its lines, and every function knows its source, `__source__`."""
-    return types.SimpleNamespace(**{key: value for key, value in run(source, {"np": np}, name).items() if key.isidentifier()})
+    return namespace(run(source, {"np": np}, name))
 
 
 @functools.cache
@@ -133,9 +131,7 @@ class Mistake:
 @functools.cache
 def table():
     """{id: Mistake}, in the order of the file."""
-    lines = (HERE / "mistakes.tsv").read_text(encoding="utf-8").splitlines()
-    rows = (Mistake(*line.split("\t")) for line in lines[1:])
-    return {row.id: row for row in rows}
+    return {row["id"]: Mistake(**row) for row in rows(HERE / "mistakes.tsv")}
 
 
 def find(name):

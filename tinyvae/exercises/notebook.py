@@ -7,9 +7,10 @@ from . import practice, sheet
 from .capstone import in_training, judge_of
 from .explain import begun, explain
 from .judge import earned
+from .progress import level
 from .wording import say
 
-_TRIED = {}  # task -> what was tried in this session, a fingerprint each; and what was given up
+_TRIED = {}  # (task, seed) -> what was tried since Python started, and what was passed or given up
 
 
 class NotebookTask:
@@ -78,8 +79,7 @@ class NotebookTask:
         if not passed and begun(results):
             state["tried"].add(_mark(answer))
         said = {"results": results, "texts": texts, "parts": {}, "printed": "", "error": ""} | in_training(judge, answer, passed)
-        level = 3 if state["given_up"] else min(2, max(1, len(state["tried"])))
-        checked = Checked(passed, earned(results), practice.report(self.task, said, level))
+        checked = Checked(passed, earned(results), practice.report(self.task, said, level(state["tried"], state["given_up"])))
         print(checked)
         if not passed:
             print(say("hints in a notebook", task=self.task.id))
@@ -88,15 +88,14 @@ class NotebookTask:
     def hint(self):
         """Print one more hint, with those before it."""
         self._state["hints"] = min(len(self.task.hints), self._state["hints"] + 1)
-        for n, text in enumerate(self.task.hints[: self._state["hints"]], start=1):
-            print(f"{n} of {len(self.task.hints)}: {text}")
+        print(practice.hints(self.task, self._state["hints"]))
 
     def solution(self, give_up=False):
         """Print the solution, after a pass or if `give_up`."""
         if not (self._state["passed"] or give_up):
             print(say("not yet", task=self.task.id))
             return
-        self._state["given_up"] |= not self._state["passed"]
+        self._state["given_up"] |= give_up
         print(sheet.solved(self.task, self.seed))
 
 

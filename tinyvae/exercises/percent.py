@@ -1,8 +1,9 @@
-"""Text in percent format that is data and not a module: its cells, the entries of a record, code that is run or changed."""
+"""Texts that are data and not modules: cells in percent format, the entries of a record, rows of a table, code that is run or changed."""
 
 import ast
 import linecache
 import re
+import types
 import zlib
 
 NESTED = ("tests", "steps")  # entries of a record that have entries of their own
@@ -41,6 +42,17 @@ def record(body):
         inside = name if name in NESTED else None
         entries[name] = {} if inside else text
     return entries
+
+
+def rows(path):
+    """The rows of a TSV, as dicts of strings by the names of its columns."""
+    head, *lines = [line.split("\t") for line in path.read_text(encoding="utf-8").splitlines()]
+    return [dict(zip(head, line, strict=True)) for line in lines]
+
+
+def namespace(names):
+    """A dict of names as attributes."""
+    return types.SimpleNamespace(**{name: value for name, value in names.items() if name.isidentifier()})
 
 
 def run(code, space, name):

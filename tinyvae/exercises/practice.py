@@ -214,9 +214,13 @@ def hint(task):
     entry = state.entry(task)
     entry["hints"] = min(len(task.hints), entry["hints"] + 1)
     state.save()
-    for n, text in enumerate(task.hints[: entry["hints"]], start=1):
-        print(textwrap.fill(f"{n} of {len(task.hints)}: {text}", 100, subsequent_indent="   "))
+    print(hints(task, entry["hints"]))
     return 0
+
+
+def hints(task, n):
+    """The first n hints, as lines to read."""
+    return "\n".join(reflowed(say("one hint", i=i, n=len(task.hints), text=text)) for i, text in enumerate(task.hints[:n], start=1))
 
 
 def reset(task):

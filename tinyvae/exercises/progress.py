@@ -58,9 +58,8 @@ class Progress:
         return known
 
     def level(self, task):
-        """How much a check says: 1 at first, 2 after a changed second attempt, 3 on giving up."""
-        entry = self.entry(task)
-        return 3 if entry["given_up"] else min(2, max(1, len(entry["tried"])))
+        """How much a check of this task says now, see `level`."""
+        return level(**{key: self.entry(task)[key] for key in ("tried", "given_up")})
 
     # ---- files --------------------------------------------------------------------------------------
 
@@ -106,6 +105,15 @@ class Progress:
         """The first task of the ladder that is not passed: the four labs, then the others by chapter; None when all are."""
         still = [task for task in tasks().values() if not self.entry(task)["passed"]]
         return min(still, key=lambda task: task.record.get("lab", "9"), default=None)
+
+
+def level(tried, given_up):
+    """How much a check says: 1 at first, 2 after a changed second attempt, 3 on giving up.
+
+    >>> level([], False), level(["a"], False), level(["a", "b", "c"], False), level([], True)
+    (1, 1, 2, 3)
+    """
+    return 3 if given_up else min(2, max(1, len(tried)))
 
 
 def fingerprint(path):

@@ -40,7 +40,7 @@ def stub(task, seed=0):
     if task.kind == "numbers":
         known = f"seed = {seed}  # of the numbers above\n\n" if seed else ""
         return known + "\n".join(f"{name} = None" for name in task.right_numbers(seed))
-    imports = "\n\n".join(["import numpy as np", *filter(None, [_forward(task)])])
+    imports = "\n\n".join(["import numpy as np", *filter(None, [_given_pass(task)])])
     return "\n\n\n".join(part.strip("\n") for part in [imports, task.given, _blank(task)] if part.strip())
 
 
@@ -55,7 +55,7 @@ def shown(value):
     return f"{value:.6g}" if isinstance(value, (float, np.floating)) else str(value)
 
 
-def _forward(task):
+def _given_pass(task):
     """The given forward pass of the package: its import, and its source as comments."""
     if ":" not in task.record.get("forward", ""):
         return ""

@@ -9,7 +9,6 @@ import functools
 import importlib
 import inspect
 import re
-import types
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,7 +16,7 @@ import numpy as np
 
 from ..gradcheck import check
 from . import helpers, mistakes
-from .percent import cells, edited, prose, record, run
+from .percent import cells, edited, namespace, prose, record, rows, run
 
 ROOT = Path(__file__).parent / "tasks"
 VERSION = 1  # of the set: what was published keeps its ids and points, see `frozen`
@@ -128,7 +127,7 @@ class Task:
     @functools.cached_property
     def right(self):
         """The right answer's functions and values by name."""
-        return types.SimpleNamespace(**{name: value for name, value in self.build(self.solution).items() if name.isidentifier()})
+        return namespace(self.build(self.solution))
 
     @functools.cached_property
     def wrong(self):
@@ -144,15 +143,12 @@ class Task:
     @functools.cached_property
     def checks(self):
         """The namespace of the check cell."""
-        tools = {name: getattr(helpers, name) for name in ("normal", "positive", "log_scale", "upstream", "same")}
-        space = self.base | tools | {"check": check, "data": self._data}
+        space = self.base | helpers.TOOLS | {"check": check, "data": self._data}
         return run(self.check_code, space, f"{self.id}, check")
 
     def _data(self, name):
         """The rows of a TSV beside the task, as dicts of strings."""
-        lines = self.path.with_name(name).read_text(encoding="utf-8").splitlines()
-        head = lines[0].split("\t")
-        return [dict(zip(head, line.split("\t"))) for line in lines[1:]]
+        return rows(self.path.with_name(name))
 
     def numbers(self, seed=0):
         """What stands in the statement in double braces: the lecture's numbers at seed 0, others of their kind at other seeds."""
@@ -175,8 +171,7 @@ class Frozen(NamedTuple):
 
 def frozen():
     """{id: Frozen} of what was published, from `frozen.tsv`."""
-    rows = [line.split("\t") for line in ROOT.with_name("frozen.tsv").read_text(encoding="utf-8").splitlines()[1:]]
-    return {name: Frozen(int(version), int(points)) for version, name, points in rows}
+    return {row["id"]: Frozen(int(row["version"]), int(row["points"])) for row in rows(ROOT.with_name("frozen.tsv"))}
 
 
 @functools.cache

@@ -3,11 +3,12 @@
 import functools
 from pathlib import Path
 
+from .percent import rows
+
 
 @functools.cache
 def _sentences():
-    lines = Path(__file__).with_name("sentences.tsv").read_text(encoding="utf-8").splitlines()[1:]
-    return dict(line.split("\t") for line in lines if line)
+    return {row["key"]: row["sentence"] for row in rows(Path(__file__).with_name("sentences.tsv"))}
 
 
 def say(key, **words):
