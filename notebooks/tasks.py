@@ -7,7 +7,8 @@ from lectures import number
 from nbformat.v4 import new_code_cell, new_markdown_cell
 
 from tinyvae.exercises import sheet, tasks
-from tinyvae.exercises.practice import task_named
+from tinyvae.exercises.notebook import NotebookTask
+from tinyvae.exercises.source import task_named
 
 LINE = re.compile(r"(?ms)^\*Tasks: (.*?)\.\*\s*\Z")
 IMPORT = "import numpy as np\n\nfrom tinyvae.exercises import task"  # numpy once more: the exercises alone may be run
@@ -90,9 +91,7 @@ def with_import(code):
 
 def checked(task):
     """The line that judges it; its semicolon keeps the result, which has been printed, from being shown again."""
-    if task.kind == "numbers":
-        return f'task("{task.id}").check({", ".join(f"{name}={name}" for name in task.right_numbers())});'
-    return f'task("{task.id}").check({", ".join(task.names)});'
+    return NotebookTask(task).call() + ";"
 
 
 def names(node, imports=True):

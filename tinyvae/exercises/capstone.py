@@ -4,7 +4,7 @@ import types
 
 from ..gradcheck import check
 from . import helpers
-from .judge import Judge, compared, earned
+from .judge import Judge, compared
 from .source import tasks
 from .training import (
     EPOCHS,
@@ -95,21 +95,18 @@ def judge_of(task):
 
 
 def own_parts(spaces):
-    """The parts of a capstone from a student's files.
+    """The parts of a capstone from a student's files, which have passed their own checks, see `runner.sound`.
 
     Parameters
     ----------
-    spaces : dict of part to the namespace of the file in which it should stand, or None where that does not run
+    spaces : dict of part to the namespace of the file in which it stands
 
     Returns
     -------
-    (parts, said) : a namespace of all parts, and "yours" or why not, by name
+    (parts, said) : a namespace of all parts, and of those that were handed in "yours" or "other cache", by name
     """
-    said, functions = {}, {}
-    for name, space in spaces.items():
-        task = tasks()[name]
-        if space is not None and earned(Judge(task, space).results()) == task.points:
-            functions[name], said[name] = space[name], "yours"
+    functions = {name: space[name] for name, space in spaces.items()}
+    said = dict.fromkeys(functions, "yours")
     for pair in PAIRS:
         names = [f"{pair}_{way}" for way in ("forward", "backward")]
         own = [functions.get(name) or package_part(name) for name in names]

@@ -13,6 +13,7 @@ import traceback
 import types
 from pathlib import Path
 
+from ..support.storage import write_text
 from .wording import say
 
 PRINTED = 4000  # characters of what the student's code prints are kept
@@ -51,7 +52,7 @@ def where(error, path):
 
 
 def judged(order):
-    """(what there is to say of a file, a function that adds the explanation), so that the verdict stands if the explanation comes too late."""
+    """(the verdict on a file, a function that adds what takes longer): so the verdict stands if the explanation or the training comes too late."""
     from .capstone import in_training, judge_of, own_parts
     from .explain import begun, explain
     from .source import tasks
@@ -61,32 +62,26 @@ def judged(order):
     if space is None:
         return said | {"begun": False}, dict
     if task.kind == "capstone":
-        functions, said["parts"] = own_parts({name: load(path)[0] for name, path in order["parts"].items()})
-        space["parts"] = functions
+        space["parts"], said["parts"] = own_parts({name: load(path)[0] for name, path in order["parts"].items()})
     judge = judge_of(task)(task, space, order["seed"], where=lambda error: where(error, order["file"]))
     results = judge.results()
     said["results"], said["begun"] = [list(result) for result in results], begun(results)
-    if not all(result.ok for result in results):
-        return said, lambda: explain(judge, results)
-    return said | in_training(judge, space, True), dict
-
-
-def write(out, said):
-    """Write the answer beside and rename it into place."""
-    out.with_suffix(".part").write_text(json.dumps(said), encoding="utf-8")
-    os.replace(out.with_suffix(".part"), out)
+    if all(result.ok for result in results):
+        return said, lambda: in_training(judge, space, True)
+    return said, lambda: {"texts": explain(judge, results)}
 
 
 def main():
-    """Read the order, run and judge; write the verdict, then once more with its explanation."""
+    """Read the order, run and judge; write the verdict, then, if more is wanted, once more with what takes longer."""
     order = json.loads(sys.stdin.buffer.read().decode("utf-8"))
     printed, out = Printed(), Path(order["out"])
     with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
-        said, explanation = judged(order)
+        said, more = judged(order)
         said["printed"] = printed.getvalue()
-        write(out, said)
-        with contextlib.suppress(Exception):  # strange results may defeat it; the verdict stands
-            write(out, said | {"texts": explanation()})
+        write_text(out, json.dumps(said))
+        if order["more"]:
+            with contextlib.suppress(Exception):  # strange results may defeat it; the verdict stands
+                write_text(out, json.dumps(said | more()))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """What is said of a wrong answer, by levels: 1 the symptom and an experiment, 2 the step of the derivation, 3 the formula.
 
-How much of it a student sees is decided by practice, which knows how much has been tried.
+How much of it a student sees is decided by `progress.level`, by how much has been tried.
 """
 
 import re

@@ -81,7 +81,7 @@ class Judge:
     def __init__(self, task, answer, seed=0, where=lambda error: ""):
         self.task, self.seed, self.where = task, answer.get("seed", seed) if task.kind == "numbers" else seed, where
         self.trained = None  # (before, after) in nats, once the capstone's model is
-        self.student = namespace(answer)
+        self.student, self.drawn = namespace(answer), {}
         self.rtol, self.tolerance = float(task.record.get("rtol", RTOL)), float(task.record.get("tolerance", 1e-3))
 
     def rng(self, *more):
@@ -180,9 +180,11 @@ class Judge:
 
     def inputs(self, n):
         """The inputs of the task's function, or of its forward pass, at the n-th set of sizes."""
-        made = self.task.checks["inputs"]
-        inputs = made(self.rng(n), **sized(made, SIZES[n]))
-        return inputs if isinstance(inputs, tuple) else (inputs,)
+        if n not in self.drawn:  # whoever is handed them gets copies
+            made = self.task.checks["inputs"]
+            inputs = made(self.rng(n), **sized(made, SIZES[n]))
+            self.drawn[n] = inputs if isinstance(inputs, tuple) else (inputs,)
+        return self.drawn[n]
 
     def pair(self, space):
         """(forward, backward) of an answer: both its own, or its backward under the given forward."""

@@ -2,12 +2,14 @@
 
 import contextlib
 import html
+import inspect
 
 from . import practice, sheet
 from .capstone import in_training, judge_of
 from .explain import begun, explain
 from .judge import earned
 from .progress import level
+from .source import task_named
 from .wording import say
 
 _TRIED = {}  # (task, seed) -> what was tried since Python started, and what was passed or given up
@@ -119,9 +121,15 @@ class Checked:
 
 
 def _mark(answer):
-    """What tells one attempt from another: the code of functions, the numbers."""
-    codes = [(value, getattr(value, "__code__", None)) for value in answer.values()]
-    return tuple(repr(value) if code is None else (code.co_code, repr(code.co_consts), code.co_names) for value, code in codes)
+    """What tells one attempt from another: the source of functions, the numbers."""
+    return tuple(_source(value) for value in answer.values())
+
+
+def _source(value):
+    try:
+        return inspect.getsource(value)
+    except (OSError, TypeError):  # no function, or one that was made without a text
+        return repr(value)
 
 
 def task(name, seed=0):
@@ -137,4 +145,4 @@ def task(name, seed=0):
     ValueError
         If there is no such task; the message names those that are close.
     """
-    return NotebookTask(practice.task_named(name), seed)
+    return NotebookTask(task_named(name), seed)

@@ -59,7 +59,7 @@ def run(code, space, name):
     """The names that code defines in a copy of a namespace; its functions carry their source, for those who look for a mistake in it."""
     space, file = dict(space), f"<{name}, {zlib.crc32(code.encode()):x}>"  # tracebacks find these very lines
     linecache.cache[file] = len(code), None, code.splitlines(True), file
-    exec(compile(code, file, "exec"), space)  # noqa: S102 - a file of the package, or the student's own in a process of its own
+    exec(compile(code, file, "exec"), space)  # noqa: S102 - a file of the package, or a program changed by a test
     for node in ast.parse(code).body:
         if isinstance(node, ast.FunctionDef):
             space[node.name].__source__ = ast.get_source_segment(code, node)

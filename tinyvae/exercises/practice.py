@@ -1,6 +1,5 @@
-"""What `python -m tinyvae learn` does: progress, start, check, hint, watch, reset, solution. Each returns its exit status."""
+"""What `python -m tinyvae learn` does: progress, start, check, hint, watch, reset, solution. Each returns its exit status, but watch, which has no end."""
 
-import difflib
 import os
 import re
 import textwrap
@@ -10,26 +9,12 @@ from pathlib import Path
 from . import progress, runner, sheet
 from .plain import reflowed
 from .progress import Progress
-from .source import tasks
+from .source import task_named, tasks
 from .training import PARTS
 from .wording import say
 
 USED = (*PARTS, "adam_step")  # the capstone takes them from the student's files
 POLL = 0.2  # seconds between two looks at the files
-
-
-def task_named(name):
-    """The task of that id.
-
-    Raises
-    ------
-    ValueError
-        If there is none; the message names those that are close.
-    """
-    if name in tasks():
-        return tasks()[name]
-    close = difflib.get_close_matches(name, tasks(), 3)
-    raise ValueError(f"task must be one of the {len(tasks())} of python -m tinyvae learn, got {name!r}" + (f": {' or '.join(close)}?" if close else ""))
 
 
 def start(folder=None, seed=None):
@@ -150,7 +135,7 @@ def report(task, said, level):
     ----------
     task : Task
     said : dict from `runner.run`
-    level : int, 0 to 3
+    level : int, 1 to 3
 
     Returns
     -------

@@ -13,7 +13,7 @@ from .wording import say
 SECONDS, SECONDS_TRAINING = 10, 120
 
 
-def run(task, file, seed=0, parts=None, seconds=None):
+def run(task, file, seed=0, parts=None, seconds=None, more=True):
     """What `child.judged` says of a file; where the process gave no answer, the "error" says why.
 
     Parameters
@@ -23,18 +23,19 @@ def run(task, file, seed=0, parts=None, seconds=None):
     seed : int, of the numbers in the statement
     parts : dict of names to paths of the student's other files, for the capstone
     seconds : float, the time limit
+    more : bool, whether an explanation and a training are wanted beside the verdict
 
     Returns
     -------
-    dict with "results", "texts" (by level), "trained", "parts", "printed", "error"
+    dict with "results", "begun" (more than a stub), "texts" (by level), "trained" or "untrained", "parts", "printed", "error"
     """
     seconds = seconds or (SECONDS_TRAINING if task.kind == "capstone" else SECONDS)
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder, "answer.json")
-        order = {"task": task.id, "file": str(Path(file).resolve()), "seed": seed, "out": str(out)}
+        order = {"task": task.id, "file": str(Path(file).resolve()), "seed": seed, "out": str(out), "more": more}
         order["parts"] = {name: str(Path(path).resolve()) for name, path in (parts or {}).items()}
         fault = call(json.dumps(order), seconds, folder)
-        if out.exists():  # written before the explanation: where that comes too late, the verdict stands
+        if out.exists():  # written before what takes longer: where that comes too late, the verdict stands
             said = json.loads(out.read_text(encoding="utf-8"))
             return said | {"texts": {int(level): text for level, text in said["texts"].items()}}
     return {"results": [], "texts": {}, "trained": None, "parts": {}, "printed": "", "error": fault or say("no answer"), "begun": True}
@@ -45,7 +46,7 @@ def sound(parts):
 
     def passes(item):
         task, path = item
-        results = run(task, path)["results"]
+        results = run(task, path, more=False)["results"]
         return bool(results) and all(ok for _, _, ok, *_ in results)
 
     with ThreadPoolExecutor(4) as pool:

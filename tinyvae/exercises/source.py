@@ -5,6 +5,7 @@ given, the solution, the check, hints and wrong solutions. A solution that stand
 """
 
 import ast
+import difflib
 import functools
 import importlib
 import inspect
@@ -179,3 +180,17 @@ def tasks():
     """{id: Task} of the whole set: chapter by chapter, in each the tasks of the labs first."""
     found = [Task(path) for path in ROOT.glob("*/*.py")]
     return {task.id: task for task in sorted(found, key=lambda task: (task.chapter, task.record.get("lab", "9"), task.id))}
+
+
+def task_named(name):
+    """The task of that id.
+
+    Raises
+    ------
+    ValueError
+        If there is none; the message names those that are close.
+    """
+    if name in tasks():
+        return tasks()[name]
+    close = difflib.get_close_matches(name, tasks(), 3)
+    raise ValueError(f"task must be one of the {len(tasks())} of python -m tinyvae learn, got {name!r}" + (f": {' or '.join(close)}?" if close else ""))

@@ -10,7 +10,7 @@ import time
 from .capstone import judge_of
 from .judge import earned
 from .sheet import stub
-from .source import tasks
+from .source import task_named, tasks
 
 
 def answers(task, seed=0):
@@ -42,7 +42,7 @@ def verify(task, seed=0):
 def main(names):
     """Print the points of every answer to the tasks named, or to all."""
     good = True
-    for task in [tasks()[name] for name in names] or tasks().values():
+    for task in [task_named(name) for name in names] or tasks().values():
         for seed in (0, 1, 2) if task.kind == "numbers" else (0,):
             start, n = time.perf_counter(), 0
             for caption, points, results, ok in verify(task, seed):
