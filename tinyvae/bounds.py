@@ -37,16 +37,18 @@ def decode_forward(z, params, decoder):
 
     z has shape (..., K), out (..., D), or (..., D, outputs) if the likelihood wants several per pixel.
     """
-    y, mlp_cache = mlp_forward(z, params, decoder)
+    network_forward, _ = decoder.pair  # that of mlp, for a dense network
+    y, network_cache = network_forward(z, params, decoder)
     (out,) = cut(y, decoder.heads)
-    cache = mlp_cache, decoder
+    cache = network_cache, decoder
     return out, cache
 
 
 def decode_backward(dout, cache, dparams):
     """Adds the decoder's gradients (none if dparams is None) and returns dz, of shape (..., K)   [DEC.2]"""
-    mlp_cache, decoder = cache
-    return mlp_backward(join([dout], decoder.heads), mlp_cache, dparams)
+    network_cache, decoder = cache
+    _, network_backward = decoder.pair
+    return network_backward(join([dout], decoder.heads), network_cache, dparams)
 
 
 # ---- the ELBO --------------------------------------------------------------------------------------
@@ -75,7 +77,7 @@ def elbo_terms_forward(x, eps, params, parts):
     z, z_cache = draw_forward(q, eps, params, parts.posterior)  # z = mu + sigma eps
     out, decoder_cache = decode_forward(z, params, parts.decoder)  # p(x|z): logits, for example
     log_px, px_cache = log_px_forward(out, x, params, parts.likelihood)  # (L, N)
-    kl, kl_cache = kl_term_forward(q, z, params, parts)  # (N,)
+    kl, kl_cache = kl_term_forward(q, z, params, parts, eps)  # (N,)
     cache = encoder_cache, z_cache, decoder_cache, px_cache, log_px.shape, kl_cache
     return (log_px.mean(0), kl), cache
 
@@ -119,12 +121,15 @@ def log_px_backward(dlog_px, cache, dparams, likelihood):
     return dout
 
 
-def kl_term_forward(q, z, params, parts):
-    """KL(q(z|x) || p(z)), of shape (N,): in closed form where one is known, else the mean of log q - log p over the L samples."""
+def kl_term_forward(q, z, params, parts, eps=None):
+    """KL(q(z|x) || p(z)), of shape (N,): in closed form where one is known, else the mean of log q - log p over the L samples.
+
+    A flow needs the eps that z was drawn with.
+    """
     closed_forward, _ = CLOSED_KL.get((parts.posterior.name, parts.prior.name), (None, None))
     if closed_forward is not None:
         return closed_forward(*q, *own_values(parts.prior, "prior", params))
-    log_ratio, ratio_cache = log_ratio_forward(q, z, params, parts)
+    log_ratio, ratio_cache = log_ratio_forward(q, z, params, parts, eps)
     cache = ratio_cache, log_ratio.shape
     return -log_ratio.mean(0), cache
 
@@ -149,10 +154,11 @@ def log_pz_backward(dlog_pz, cache, dparams, prior):
     return dz
 
 
-def log_ratio_forward(q, z, params, parts):
-    """log p(z) - log q(z|x), of shape (L, N), for z of shape (L, N, K)."""
+def log_ratio_forward(q, z, params, parts, eps=None):
+    """log p(z) - log q(z|x), of shape (L, N), for z of shape (L, N, K); a flow knows log q by the eps that z was drawn with."""
     log_pz, pz_cache = log_pz_forward(z, params, parts.prior)
-    log_qz, qz_cache = parts.posterior.forward(z, *q, *own_values(parts.posterior, "posterior", params))
+    at = parts.posterior.knows_density_at(z, eps)
+    log_qz, qz_cache = parts.posterior.forward(at, *q, *own_values(parts.posterior, "posterior", params))
     cache = pz_cache, qz_cache
     return log_pz - log_qz, cache
 
@@ -160,7 +166,8 @@ def log_ratio_forward(q, z, params, parts):
 def log_ratio_backward(dlog_ratio, cache, dparams, parts):
     """dlog_qz = -dlog_ratio,  dlog_pz = dlog_ratio; dq in the order of q, and dz, of shape (L, N, K)."""
     pz_cache, qz_cache = cache
-    dz_q, *dq = add_own(parts.posterior.backward(-dlog_ratio, qz_cache), parts.posterior, "posterior", dparams)
+    dq = add_own(parts.posterior.backward(-dlog_ratio, qz_cache), parts.posterior, "posterior", dparams)
+    dz_q, *dq = (0, *dq) if parts.posterior.by_noise else dq
     dz_p = log_pz_backward(dlog_ratio, pz_cache, dparams, parts.prior)
     return dq, dz_p + dz_q
 
@@ -192,7 +199,7 @@ def log_weight_terms_forward(x, eps, params, parts):
     z, z_cache = draw_forward(q, eps, params, parts.posterior)  # z = mu + sigma eps
     out, decoder_cache = decode_forward(z, params, parts.decoder)  # p(x|z): logits, for example
     log_px, px_cache = log_px_forward(out, x, params, parts.likelihood)  # (L, N)
-    log_ratio, ratio_cache = log_ratio_forward(q, z, params, parts)  # (L, N)
+    log_ratio, ratio_cache = log_ratio_forward(q, z, params, parts, eps)  # (L, N)
     cache = encoder_cache, z_cache, decoder_cache, px_cache, ratio_cache
     return (log_px, log_ratio), cache
 

@@ -47,6 +47,11 @@ class Network(NamedTuple):
             shapes[name + ".b"] = (n_out,)
         return shapes
 
+    @property
+    def pair(self):
+        """The forward and the backward pass of such a network; a record of another architecture names its own."""
+        return mlp_forward, mlp_backward
+
 
 def mlp_init(rng, params, network):
     """Draw the weights in place: He below a ReLU, Glorot elsewhere; biases are zero.

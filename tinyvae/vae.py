@@ -186,12 +186,12 @@ class VAE(Model):
     def reconstruct(self, X, rng=None):
         """x after encoding and decoding, of shape (N, D).
 
-        Without `rng` deterministic: the mean of p(x|z) at z = mu. With `rng` (a Generator or a
+        Without `rng` deterministic: the mean of p(x|z) at z = mu, for a flow where it takes mu. With `rng` (a Generator or a
         seed) stochastic: z ~ q(z|x), then x ~ p(x|z). Lecture D3 names both.
         """
         q = self.encode(X)
         if rng is None:
-            return self.decode(q[0])
+            return self.decode(_centre(self, q))
         rng, likelihood = np.random.default_rng(rng), self.parts.likelihood
         (z,), _ = draw_forward(q, _noise(self, rng, 1, len(q[0])), self.params, self.parts.posterior)  # z ~ q(z|x)
         own = own_values(likelihood, "likelihood", self.params)
@@ -241,8 +241,8 @@ class VAE(Model):
     # scikit-learn's words for the same things
 
     def transform(self, X):
-        """The posterior means mu, of shape (N, K)."""
-        return self.encode(X)[0]
+        """The posterior means mu, of shape (N, K); for a flow, the z of eps = 0: where it takes mu."""
+        return _centre(self, self.encode(X))
 
     def inverse_transform(self, Z):
         """The same as `decode`."""
@@ -262,6 +262,13 @@ class VAE(Model):
 
 def _noise(vae, rng, *shape):
     return rng.standard_normal((*shape, vae.n_latent), dtype=vae.dtype)
+
+
+def _centre(vae, q):
+    """z of shape (N, K) at eps = 0: the mean of a Gaussian, and where a flow takes it."""
+    if not vae.parts.posterior.by_noise:
+        return q[0]
+    return draw_forward(q, np.zeros((1, *q[0].shape), vae.dtype), vae.params, vae.parts.posterior)[0][0]
 
 
 def _decoded(vae, Z, finish):

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
+import numpy as np
+
 
 def nothing(n_latent):
     """No parameters of its own."""
@@ -24,6 +26,8 @@ class Posterior(NamedTuple):
     shapes : K -> their names and shapes
     start : (rng, mapping of their names to arrays) -> None; writes where they start
     sized : number -> the record of that size, as in "NAME:17", or None
+    by_noise : True for a flow, which knows log q at its own draws alone, by their noise: the pair of log q is then
+        (eps, *q, own parameters) -> (L, N), and its backward returns the gradients of q and of own parameters; eps has none
     """
 
     name: str
@@ -36,3 +40,10 @@ class Posterior(NamedTuple):
     shapes: Callable = nothing
     start: Callable | None = None
     sized: Callable | None = None
+    by_noise: bool = False
+
+    def knows_density_at(self, z, eps):
+        """The first input of the pair of log q: z, or for a flow the eps that z was drawn with, both of shape (L, N, K)."""
+        if self.by_noise and np.shape(eps) != z.shape:
+            raise ValueError(f"posterior {self.name!r} knows log q by noise: pass as eps, of shape {z.shape}, what z was drawn with; got {eps!r:.40}")
+        return eps if self.by_noise else z

@@ -28,7 +28,7 @@ from ..params import count, views
 from ..posteriors import POSTERIORS
 from ..support.machine import blas_threads
 from ..support.streams import EVALUATION, LOCAL, generator, stream
-from ..support.validation import check_choice, check_int
+from ..support.validation import check_choice, check_int, look_up
 
 # ---- fitting one q per datum ---------------------------------------------------------------------
 
@@ -40,7 +40,7 @@ class LocalPosterior:
     ----------
     vae : VAE
     X : ndarray of shape (N, D)
-    family : str, a name in `tinyvae.posteriors.POSTERIORS`: "diagonal" (mean field) or "full" (Cholesky factor)
+    family : str, a name in `tinyvae.posteriors.POSTERIORS`: "diagonal" (mean field), "full" (Cholesky factor), or the VAE's own
     start : "prior", or "encoder" for semi-amortised inference (arXiv:1802.02550)
     seed : int
 
@@ -60,9 +60,8 @@ class LocalPosterior:
 
     def __init__(self, vae, X, family="diagonal", start="prior", seed=0):
         self.vae, start = vae.copy("float64"), check_choice("start", start, ("prior", "encoder"))
-        check_choice("family", family, POSTERIORS)
         self.x = self.vae.scaled(vae.check_data(X))
-        self.parts = self.vae.parts._replace(posterior=POSTERIORS[family])
+        self.parts = self.vae.parts._replace(posterior=look_up("family", POSTERIORS, family))
         if self.parts.posterior.own and family != vae.posterior:
             raise ValueError(f"family {family!r} has parameters of its own, which this VAE lacks: take a VAE with posterior={family!r}")
         self.shapes = {name: (len(self.x), *shape) for name, shape in self.parts.posterior.heads(vae.n_latent).items()}
@@ -94,7 +93,7 @@ class LocalPosterior:
         z, z_cache = draw_forward(q, eps, params, parts.posterior)
         out, decoder_cache = decode_forward(z, params, parts.decoder)
         log_px, px_cache = log_px_forward(out, self.x, params, parts.likelihood)
-        kl, kl_cache = kl_term_forward(q, z, params, parts)
+        kl, kl_cache = kl_term_forward(q, z, params, parts, eps)
 
         dq_kl, dz_kl = kl_term_backward(-np.ones_like(kl), kl_cache, dparams, parts)
         dout = log_px_backward(np.full_like(log_px, 1 / len(eps)), px_cache, dparams, parts.likelihood)
@@ -125,10 +124,11 @@ class LocalPosterior:
         samples = []
         with blas_threads(self.vae, len(self.x)):
             for _ in range(check_int("n_samples", n_samples, 1)):
-                z, _ = draw_forward(q, rng.standard_normal((1, *self.shapes["mu"])), params, parts.posterior)
+                eps = rng.standard_normal((1, *self.shapes["mu"]))
+                z, _ = draw_forward(q, eps, params, parts.posterior)
                 out, _ = decode_forward(z, params, parts.decoder)
                 log_px, _ = log_px_forward(out, self.x, params, parts.likelihood)
-                samples.append(log_px[0] - kl_term_forward(q, z, params, parts)[0])
+                samples.append(log_px[0] - kl_term_forward(q, z, params, parts, eps)[0])
         return np.array(samples)
 
 
