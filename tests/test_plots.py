@@ -9,6 +9,7 @@ from matplotlib.patches import FancyArrowPatch
 from tinyvae import check, plots
 from tinyvae.gradcheck import Report, Row
 from tinyvae.plots.diagrams import graph
+from tinyvae.plots.texts import string_list
 
 RNG = np.random.default_rng(0)
 
@@ -126,6 +127,18 @@ def test_step_sizes_fall_rise_and_stay(ax):
     assert any(line.get_marker() == "o" and line.get_xdata() == report.rows[0].step for line in ax.lines)
     with pytest.raises(ValueError, match="every one lies on kinks"):
         plots.step_sizes(Report("nothing", [Row("x", (3,), "CANNOT JUDGE")]), ax)
+
+
+def test_curves_of_other_models_name_their_terms(ax):
+    history = {"epoch": [1, 2], "loss": [3, 2], "neg_log_p": [3.0, 2.0], "val_neg_log_p": [3.0, 2.5], "cross_entropy": [1.0, 0.5], "seconds": [1, 1]}
+    plots.learning_curves(history, ax)
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["-log p", "cross entropy", "on test data"]
+    assert not ax.get_title() and len(ax.lines) == 4, "two terms, one of them held out, and the dashes of the legend"
+
+
+def test_strings_that_are_not_in_the_language_say_so(ax):
+    string_list(["x+y", "(x"], [True, False], ax=ax)
+    assert [text.get_text() for text in ax.texts] == ["x+y", "(x  invalid"] and "1 of 2" in ax.get_title()
 
 
 def test_a_diagram_draws_its_nodes_arrows_and_plates_and_refuses_what_it_does_not_know(ax):

@@ -2,7 +2,7 @@
 
 In the order in which data flows through a model (each NAME is a pair NAME_forward, NAME_backward):
 
-    load_digits, load_mnist, load_fashion_mnist, load_idx, binarize, train_test_split, synthetic
+    load_digits, load_mnist, load_fashion_mnist, load_binarized_mnist, load_idx, binarize, train_test_split, synthetic
     dense, tanh, relu, sigmoid, softplus, dropout      layers
     mlp                                                the network of encoder and decoder
     encode                                             x -> mu, log_sigma of q(z|x)
@@ -25,6 +25,7 @@ In the order in which data flows through a model (each NAME is a pair NAME_forwa
 
 import importlib
 
+from .binarized import load_binarized_mnist
 from .bounds import (
     decode_backward,
     decode_forward,
@@ -141,6 +142,7 @@ __all__ = [
     "kl_forward",
     "laplace_backward",
     "laplace_forward",
+    "load_binarized_mnist",
     "load_digits",
     "load_fashion_mnist",
     "load_idx",

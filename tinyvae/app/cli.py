@@ -13,8 +13,8 @@ from .. import likelihoods, posteriors, priors
 from ..bounds import BOUNDS
 from ..mlp import ACTIVATIONS
 from ..support.validation import check_int, check_number
-from . import commands, report, runs
-from .options import DEFAULTS, MNIST_DEFAULTS, SETS
+from . import commands, kinds, report, runs
+from .options import MNIST, SETS, defaults
 
 
 class _Parser(argparse.ArgumentParser):
@@ -50,7 +50,7 @@ def _real(name, **bounds):
 
 def _data(word):
     if word not in SETS and not word.endswith(".npz"):
-        raise ValueError(f"data must be digits, mnist, fashion-mnist or a FILE.npz, got {word!r}")
+        raise ValueError(f"data must be digits, mnist, fashion-mnist, binarized-mnist, grammar or a FILE.npz, got {word!r}")
     return word
 
 
@@ -78,7 +78,7 @@ def _parser():
     _add_evaluate(subparsers)
     _add_sample(subparsers)
     check = subparsers.add_parser("gradcheck", help="check every gradient against finite differences")
-    check.add_argument("names", nargs="*", metavar="NAME", help="pairs, likelihoods, activations, or model (default: all)")
+    check.add_argument("names", nargs="*", metavar="NAME", help="pairs, likelihoods, pages of the zoo, activations, or model (default: all)")
     _add_learn(subparsers)
     subparsers.add_parser("bench", help="time a training step against its bare matrix products")
     return parser
@@ -89,10 +89,11 @@ def _add_train(subparsers):
     train = subparsers.add_parser("train", help="train a VAE and write model, figures and summary")
     options = train.add_argument_group("the run", argument_default=argparse.SUPPRESS)
     options.add_argument(
-        "--data", type=_checked(_data, str), help="digits (default), mnist, fashion-mnist, or FILE.npz with X and perhaps y"
+        "--data", type=_checked(_data, str), help="digits (default), mnist, fashion-mnist, binarized-mnist, grammar, or FILE.npz with X and perhaps y"
     )
-    _add_model_options(options.add_argument, DEFAULTS)
-    _add_fit_options(options.add_argument, DEFAULTS, MNIST_DEFAULTS)
+    options.add_argument("--model", choices=kinds.TABLE, help="vae (default, and of the defaults below) or another; each takes those of the options that it needs")
+    _add_model_options(options.add_argument, defaults("vae"))
+    _add_fit_options(options.add_argument, defaults("vae"), MNIST)
     train.add_argument("--out", help="the run's folder (runs/NAME of the data)")
     existing = train.add_mutually_exclusive_group()
     existing.add_argument("--resume", action="store_true", help="go on from the checkpoint in the run's folder")
@@ -102,15 +103,19 @@ def _add_train(subparsers):
 
 def _add_model_options(add, default):
     """What the model is, its loss included."""
-    add("--latent", type=_whole("latent", 1), metavar="K", help=f"latent dimensions ({default['latent']})")
+    add("--latent", type=_whole("latent", 1), nargs="+", metavar="K", help=f"latent dimensions ({default['latent']})")
     add("--hidden", type=_whole("hidden", 1), nargs="*", metavar="H", help="sizes of hidden layers (128); none: linear")
     for kind, room, table in _RECORDS:
         names = ", ".join(f"{name}[:NUMBER]" if record.sized else name for name, record in table.items())
         add(f"--{kind}", type=_checked(_known(room), str), help=f"{default[kind]} (default); of {names}")
     add("--eta", type=_real("eta", above=0), help="variance of a Gaussian or Laplace likelihood (1)")
     add("--activation", choices=list(ACTIVATIONS), help="tanh (default), relu, sigmoid, softplus")
+    add("--alpha", type=_real("alpha", at_least=0), help="m2: weight of the cross-entropy of a labelled datum (10)")
+    add("--labels", type=_whole("labels", 0), metavar="N", help="m2: how many labels it may see (20); 0: all")
+    add("--word-dropout", type=_real("word-dropout", at_least=0, below=1), metavar="P", help="strings: share of symbols hidden in training (0)")
     add("--beta", type=_real("beta", at_least=0), help="weight of the KL in the loss (1)")
     add("--bound", choices=list(BOUNDS), help="elbo (default), or the k-sample bound with k = --samples")
+    add("--warmup", type=_real("warmup", at_least=0), metavar="EPOCHS", help="over which the weight of the KL rises from 0 (0)")
     add("--samples", type=_whole("samples", 1), help="of z per datum in training (1)")
 
 
@@ -120,7 +125,7 @@ def _add_fit_options(add, default, mnist):
     add("--batch-size", type=_whole("batch-size", 1), help=f"({default['batch_size']})")
     add("--optimizer", choices=["adam", "sgd"], help="adam (default) or sgd")
     add("--lr", type=_real("lr", above=0), help=f"learning rate ({default['lr']}; MNIST {mnist['lr']})")
-    add("--binarize", choices=["none", "dynamic"], help="dynamic: draw binary pixels anew each epoch (none)")
+    add("--binarize", choices=["none", "threshold", "dynamic"], help="none; threshold: 1 from 1/2 on; dynamic: drawn anew each epoch")
     add("--seed", type=_whole("seed", 0, at_most=math.inf), help=f"({default['seed']})")
 
 

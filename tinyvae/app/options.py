@@ -3,23 +3,49 @@
 import os
 from pathlib import Path
 
-# Every option of a run. Small data needs more and larger steps than MNIST to see as many gradients.
-DEFAULTS = {
-    "data": "digits", "latent": 2, "hidden": [128], "likelihood": "bernoulli", "eta": 1.0, "posterior": "diagonal", "prior": "standard",
-    "activation": "tanh", "beta": 1.0, "bound": "elbo", "samples": 1, "epochs": 300, "batch_size": 100, "optimizer": "adam", "lr": 0.003,
-    "binarize": "none", "seed": 0,
-}  # fmt: skip
-MNIST_DEFAULTS = {"epochs": 20, "lr": 0.001}
-SINCE = {"posterior": "diagonal", "prior": "standard", "image": None}  # what older runs did not name
-SETS = "digits", "mnist", "fashion-mnist"
+from . import kinds
+
+# What every run has; the rest belongs to the model. Small data needs more and larger steps than MNIST to see as many gradients.
+RUN = {"data": "digits", "epochs": 300, "batch_size": 100, "optimizer": "adam", "lr": 0.003, "binarize": "none", "seed": 0}
+MNIST = {"epochs": 20, "lr": 0.001}
+SINCE = {"model": "vae", "posterior": "diagonal", "prior": "standard", "warmup": 0.0, "image": None}  # what older runs did not name
+SETS = "digits", "mnist", "fashion-mnist", "binarized-mnist", "grammar"
+
+
+def defaults(model, data=RUN["data"]):
+    """All options of a run of this model on these data, with their defaults.
+
+    >>> defaults("vae", "mnist")["epochs"]
+    20
+    """
+    return {"model": model} | RUN | kinds.get(model).options | (MNIST if data.endswith("mnist") else {})
+
+
+def fitting(given, model):
+    """The options that were given, or a ValueError: one that this model does not take, or several sizes where it has one."""
+    if given.get("model", model) != model:
+        return given  # told of as another model, not by its options
+    known = defaults(model)
+    unknown = [f"--{name.replace('_', '-')}" for name in given if name not in known]
+    if unknown:
+        takes = ", ".join(f"--{name.replace('_', '-')}" for name in kinds.get(model).options)
+        raise ValueError(f"--model {model} does not take {', '.join(unknown)}: beside what every run has it takes {takes}")
+    sizes = given.get("latent")
+    if sizes is None:
+        return given
+    wanted = len(known["latent"]) if isinstance(known["latent"], list) else 1
+    if len(sizes) != wanted:
+        raise ValueError(f"--latent must give {wanted} size{'s' * (wanted > 1)} for --model {model}, got {' '.join(map(str, sizes))}")
+    return given | {"latent": sizes if isinstance(known["latent"], list) else sizes[0]}
 
 
 def stored(path, options, n_features):
     """The options that a run's file holds, or a ValueError: a missing one, or one of a wrong kind."""
-    if not isinstance(options, dict) or set(DEFAULTS) - set(SINCE | options):
+    model = SINCE | (options if isinstance(options, dict) else {})
+    if model["model"] not in kinds.TABLE or not isinstance(options, dict) or set(defaults(model["model"])) - set(model):
         raise ValueError(f"{path} does not name all options of a run: it must come from python -m tinyvae train")
-    older, options = "image" not in options, SINCE | options
-    for name, default in DEFAULTS.items():
+    older, options = "image" not in options, model
+    for name, default in defaults(model["model"]).items():
         value, kind = options[name], type(default)
         right = type(value) in ((int, float) if kind is float else (kind,))
         if not right or (kind is list and any(type(item) is not int for item in value)):

@@ -14,8 +14,11 @@ from matplotlib.font_manager import FontProperties, findfont, get_font
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator
 
+from ..support.protocol import in_words
+
 BLUE, VERMILION, GREEN = "#0072B2", "#D55E00", "#009E73"
-DARK = {BLUE: "#003049", VERMILION: "#5C2700", GREEN: "#00382A"}  # for dashes upon a line of the same hue
+ORANGE, PINK = "#E69F00", "#CC79A7"
+DARK = {BLUE: "#003049", VERMILION: "#5C2700", GREEN: "#00382A", ORANGE: "#6B4A00", PINK: "#5E2A47"}  # for dashes upon a line of the same hue
 CLASSES = ["#332288", "#CC6677", "#117733", "#DDCC77", "#88CCEE", "#882255", "#44AA99", "#999933", "#AA4499", "#777777"]
 FONT = 15  # points on a figure 8 inches wide: read from the last row
 
@@ -68,19 +71,21 @@ def image_shape(n_pixels):
 
 
 def learning_curves(history, ax=None):
-    """-ELBO by epoch and the two terms that it is the sum of; held-out data dashed.
+    """Every term of the loss by epoch: for a VAE -ELBO and the two terms that it is the sum of; held-out data dashed.
 
     Parameters
     ----------
-    history : dict of lists, as `VAE.fit` returns it, in nats per datum
+    history : dict of lists, as `Model.fit` returns it, in nats per datum
     """
-    ax = _axes(ax, "epoch", "nats per datum", "-ELBO = reconstruction + KL,  reconstruction = -log p(x|z)")
-    curves = ("neg_elbo", "-ELBO", BLUE), ("reconstruction", "reconstruction", VERMILION), ("kl", "KL", GREEN)
-    for name, label, colour in curves:
-        ax.plot(history["epoch"], history[name], color=colour, lw=2.5, label=label)
+    terms = [name for name in history if name not in ("epoch", "loss", "seconds") and not name.startswith("val_")]
+    sum_of_two = {"neg_elbo", "reconstruction", "kl"} <= set(terms)
+    title = "-ELBO = reconstruction + KL,  reconstruction = -log p(x|z)" if sum_of_two else None
+    ax = _axes(ax, "epoch", "nats per datum", title)
+    for name, colour in zip(terms, DARK):
+        ax.plot(history["epoch"], history[name], color=colour, lw=2.5, label=in_words(name))
         if "val_" + name in history:
             ax.plot(history["epoch"], history["val_" + name], color=DARK[colour], lw=1.6, ls=(0, (3, 2)))
-    if "val_neg_elbo" in history:
+    if any(name.startswith("val_") for name in history):
         ax.plot([], [], color="black", lw=1.6, ls=(0, (3, 2)), label="on test data")
     if ax.dataLim.y0 >= 0:
         ax.set_ylim(bottom=0)

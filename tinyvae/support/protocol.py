@@ -1,4 +1,7 @@
-"""What a Model's two passes must return, for the loop, the evaluation and the gradient check: the same words for all."""
+"""What a Model's two passes must return, for the loop, the evaluation and the gradient check: the same words for all.
+
+And what a person reads for the name of a term.
+"""
 
 import numpy as np
 
@@ -43,3 +46,13 @@ def _is_term(thing, shape):
 def _kind(thing):
     """What an error says of what it got."""
     return f"{thing.dtype} of shape {thing.shape}" if isinstance(thing, np.ndarray) else type(thing).__name__
+
+
+def in_words(term):
+    """The name of a term as a person reads it.
+
+    >>> in_words("neg_elbo"), in_words("kl"), in_words("cross_entropy")
+    ('-ELBO', 'KL', 'cross entropy')
+    """
+    words = {"neg_elbo": "-ELBO", "kl": "KL", "neg_log_p": "-log p"}
+    return words.get(term, term.replace("kl_", "KL, ").replace("_", " "))

@@ -14,13 +14,19 @@ TABLE = (
 )
 
 
+def _of_page(page, what, seed):
+    """What a page names in `pairs` or `models`, with a generator of its own, so that a new page changes nothing for the others."""
+    function = getattr(import_module(f"{__name__}.{page}"), what, None)
+    return {} if function is None else function(np.random.default_rng([seed, *page.encode()]))
+
+
 def _collected(what, seed):
-    found = {}
-    for page in TABLE:
-        function = getattr(import_module(f"{__name__}.{page}"), what, None)
-        if function is not None:  # with a generator of its own, so that a new page changes nothing for the others
-            found |= function(np.random.default_rng([seed, *page.encode()]))
-    return found
+    return {name: entry for page in TABLE for name, entry in _of_page(page, what, seed).items()}
+
+
+def names():
+    """Page -> the names of its pairs and models."""
+    return {page: {*_of_page(page, "pairs", 0), *_of_page(page, "models", 0)} for page in TABLE}
 
 
 def pairs(seed=0):
