@@ -5,10 +5,21 @@ the whole parameter vector. Likelihoods, priors, posteriors and the zoo are foun
 """
 
 from functools import partial
+from itertools import pairwise
 
 import numpy as np
 
-from . import bounds, iwae, layers, likelihoods, mlp, posteriors, priors, zoo
+from . import (
+    bounds,
+    iwae,
+    layers,
+    likelihoods,
+    masked,
+    mlp,
+    posteriors,
+    priors,
+    zoo,
+)
 from .gradcheck import over_theta
 from .gradcheck.running import input_names
 from .vae import VAE
@@ -45,8 +56,9 @@ def pairs(seed=0, batch=(N,)):
         for name, (room, inputs, *constants) in table.items()
     }
     return _merged(
-        primitives, _distributions(seed, batch), _likelihoods(seed, batch), _composites(_stream(seed, "composites")), zoo.pairs(seed)
-    )
+        primitives, _distributions(seed, batch), _likelihoods(seed, batch), _masked(_stream(seed, "masked"), batch),
+        _composites(_stream(seed, "composites")), zoo.pairs(seed),
+    )  # fmt: skip
 
 
 def _merged(*tables):
@@ -103,7 +115,7 @@ def _distributions(seed, batch):
         found.append((_name(forward), _without(forward, backward, inputs, "eps")))
 
     for name, record in posteriors.POSTERIORS.items():
-        rng = _stream(seed, name)
+        rng, record = _stream(seed, name), record.sized(2) if record.sized else record
         q[name] = [0.5 * rng.standard_normal((*batch, *shape)) for shape in record.heads(K).values()]
         mine = [0.5 * rng.standard_normal(shape) for shape in record.shapes(K).values()]
         eps, z = rng.standard_normal((2, 2, *batch, K))
@@ -116,6 +128,23 @@ def _distributions(seed, batch):
     for (posterior, prior), (forward, backward) in posteriors.CLOSED_KL.items():
         add(forward, backward, *q[posterior], *own[prior])
     return found
+
+
+def _masked(rng, batch):
+    """The masked dense layer, a network of two of them as a function of x and its weights, one after the other."""
+    sizes = D, 8, 2 * D
+    masks = masked.autoregressive_masks(sizes)
+    weights = [rng.standard_normal(shape) for n_in, n_out in pairwise(sizes) for shape in ((n_in, n_out), (n_out,))]
+    x = rng.standard_normal((*batch, D))
+
+    def of_all(dy, cache):
+        dx, dweights = masked.masked_mlp_backward(dy, cache)
+        return dx, *dweights
+
+    return {
+        "masked_dense": _without(masked.masked_dense_forward, masked.masked_dense_backward, (x, *weights[:2], masks[0]), "mask"),
+        "masked_mlp": (lambda x, *weights: masked.masked_mlp_forward(x, weights, masks), of_all, (x, *weights)),
+    }
 
 
 def _composites(rng):
@@ -203,7 +232,8 @@ def models(seed=0, activations=("tanh",)):
                 options = {"likelihood": likelihood, "activation": activation, "bound": bound}
                 rng = _stream(seed, name)
                 found[name] = _vae(rng, seed, **options), record.example(rng, (N, D)), None
-    for posterior in posteriors.POSTERIORS:
+    for posterior, family in posteriors.POSTERIORS.items():
+        posterior = f"{posterior}:2" if family.sized else posterior
         for prior, record in priors.PRIORS.items():
             prior = f"{prior}:{C}" if record.sized else prior
             for bound in bounds.BOUNDS:

@@ -10,7 +10,9 @@ import numpy as np
 
 TABLE = (
     "autoencoders",
+    "coupling",
     "local_vi",
+    "made",
 )
 
 
