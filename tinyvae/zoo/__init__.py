@@ -11,6 +11,7 @@ import numpy as np
 TABLE = (
     "autoencoders",
     "coupling",
+    "deconvolution",
     "local_vi",
     "made",
 )
