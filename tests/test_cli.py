@@ -189,7 +189,7 @@ def test_every_likelihood_on_digits(tmp_path, likelihood):
     assert (json.loads((tmp_path / "r" / "summary.json").read_text())["grey_floor"] is None) == (LIKELIHOODS[likelihood].floor is None)
 
 
-@pytest.mark.parametrize("options", [["--prior", "mixture:3"], ["--posterior", "full", "--latent", "3"]], ids=" ".join)
+@pytest.mark.parametrize("options", [["--prior", "mixture:3"], ["--posterior", "full", "--latent", "3"], ["--posterior", "iaf:2", "--latent", "3"]], ids=" ".join)
 def test_other_priors_and_posteriors_on_digits(tmp_path, options):
     """No manifold where the prior is not N(0, I), and no KL by dimension where it has no parts."""
     assert main(["train", *QUICK, *options, "--out", str(tmp_path / "r"), "--quiet"]) == 0

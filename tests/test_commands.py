@@ -22,6 +22,8 @@ def test_gradcheck_by_name_and_its_exit_status(monkeypatch, capsys):
         assert main(["gradcheck", name]) == 0
         lines = capsys.readouterr().out.splitlines()
         assert any(line.split()[0] == pair for line in lines if line.strip()) and sum(line.startswith("model: ") for line in lines) >= 4
+    assert main(["gradcheck", "ladder"]) == 0, "a page of the zoo"
+    assert [line[:42].strip() for line in capsys.readouterr().out.splitlines()[1:]] == ["precision_weighted", "level_kl", "model: two levels"]
     pairs = catalogue.pairs
 
     def broken(*args):

@@ -22,6 +22,7 @@ from . import (
 )
 from .gradcheck import over_theta
 from .gradcheck.running import input_names
+from .posteriors.iaf import iaf_step_backward, iaf_step_forward
 from .vae import VAE
 
 N, D, K, C = 4, 6, 3, 5
@@ -131,11 +132,12 @@ def _distributions(seed, batch):
 
 
 def _masked(rng, batch):
-    """The masked dense layer, a network of two of them as a function of x and its weights, one after the other."""
+    """The masked dense layer, a network of two of them as a function of x and its weights, one after the other, and a flow's step."""
     sizes = D, 8, 2 * D
     masks = masked.autoregressive_masks(sizes)
     weights = [rng.standard_normal(shape) for n_in, n_out in pairwise(sizes) for shape in ((n_in, n_out), (n_out,))]
-    x = rng.standard_normal((*batch, D))
+    x, z, context = rng.standard_normal((*batch, D)), rng.standard_normal((2, *batch, K)), rng.standard_normal((*batch, D - K))
+    of_step = [rng.standard_normal(shape) / 2 for shape in ((D, C), (C,), (C, 2 * K), (2 * K,))]
 
     def of_all(dy, cache):
         dx, dweights = masked.masked_mlp_backward(dy, cache)
@@ -144,6 +146,7 @@ def _masked(rng, batch):
     return {
         "masked_dense": _without(masked.masked_dense_forward, masked.masked_dense_backward, (x, *weights[:2], masks[0]), "mask"),
         "masked_mlp": (lambda x, *weights: masked.masked_mlp_forward(x, weights, masks), of_all, (x, *weights)),
+        "iaf_step": (lambda *inputs: iaf_step_forward(*inputs, reverse=True), iaf_step_backward, (z, context, *of_step)),
     }
 
 

@@ -47,7 +47,7 @@ class VAE(Model):
         Variance of p(x|z): fixed for "gaussian" and "laplace", the start for "gaussian_scalar". It goes into `parts`
         when the model is made: for another, make another model.
     posterior : str
-        q(z|x): a name in `tinyvae.posteriors.POSTERIORS`, "diagonal" or "full".
+        q(z|x): a name in `tinyvae.posteriors.POSTERIORS`, "diagonal", "full" or "iaf:T", a flow of T steps.
     prior : str
         p(z): a name in `tinyvae.priors.PRIORS`, "standard" or "mixture:M" for M learned Gaussians.
     activation : str

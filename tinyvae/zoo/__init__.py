@@ -9,9 +9,12 @@ from importlib import import_module
 import numpy as np
 
 TABLE = (
+    "aggregate",
     "autoencoders",
     "coupling",
     "deconvolution",
+    "flows",
+    "ladder",
     "local_vi",
     "made",
 )
