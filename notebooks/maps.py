@@ -89,8 +89,7 @@ def lecture_map():
         lines += [f"\n## {key}: {lecture(key)}\n", row(*head), row(*["---"] * 5)]
         for item, entry in ITEMS.items():
             if item.startswith(key + "-") and entry["notebook"] != "-":
-                section = link(*found[item]) if item in found else f"to come (notebook {entry['notebook']})"
-                lines.append(row(item, where(entry), entry["what the lecture states or shows"], section, code(entry["code"].split())))
+                lines.append(row(item, where(entry), entry["what the lecture states or shows"], link(*found[item]), code(entry["code"].split())))
     return "\n".join(lines) + "\n"
 
 

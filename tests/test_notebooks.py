@@ -24,7 +24,6 @@ import tasks
 
 PATHS = lectures.sources()
 WRITTEN = {lectures.number(path) for path in PATHS}
-LATER = {"13"}  # it waits for the systems that it needs
 texts = pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
 
 
@@ -73,18 +72,16 @@ def test_all_items_of_the_written_notebooks_are_covered():
     wanted = {item for item, row in lectures.ITEMS.items() if row["notebook"] in WRITTEN}
     found = {item for path in PATHS for item in covered(path) if lectures.ITEMS[item]["notebook"] == lectures.number(path)}
     assert found == wanted
-    assert {row["notebook"] for row in lectures.ITEMS.values()} == WRITTEN | LATER | {"-"}
+    assert {row["notebook"] for row in lectures.ITEMS.values()} == WRITTEN | {"-"}
     readme = " ".join((FOLDER.parent / "README.md").read_text(encoding="utf-8").split())
-    assert f"cover {len(found)} of the {len(lectures.ITEMS)} things that the lectures state" in readme
-    assert len(PATHS) == 14 and "holds fourteen notebooks" in readme
+    assert len(found) == 270 and "cover all 270 things that the lectures state" in readme
+    assert len(PATHS) == 16 and "holds sixteen notebooks" in readme
 
 
 def test_the_map_holds_every_item_in_the_lectures_own_order():
     rows = re.findall(r"(?m)^\| (D\d-\d+) \| (.*) \|$", (FOLDER / "README.md").read_text(encoding="utf-8"))
     assert [item for item, _ in rows] == [item for item, row in lectures.ITEMS.items() if row["notebook"] != "-"] and len(rows) == 270
-    assert {item for item, rest in rows if "to come (notebook" in rest} == {
-        item for item, row in lectures.ITEMS.items() if row["notebook"] in LATER and item not in maps.places()
-    }
+    assert [item for item, rest in rows if ".ipynb#" not in rest] == []
     assert all(row["section"] for row in lectures.ITEMS.values() if row["notebook"] != "-")
 
 

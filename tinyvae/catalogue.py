@@ -1,7 +1,7 @@
 """Every pair of the package with inputs to check it at: what `python -m tinyvae gradcheck` and the tests run.
 
 All sizes differ, so that a transposed gradient cannot pass; composites are checked as functions of
-the whole parameter vector. Likelihoods, priors, posteriors and the zoo are found in their tables.
+the whole parameter vector. Likelihoods, priors, posteriors and the zoo are found in their tables, exact models by their pages.
 """
 
 from functools import partial
@@ -11,6 +11,7 @@ import numpy as np
 
 from . import (
     bounds,
+    exact,
     iwae,
     layers,
     likelihoods,
@@ -58,7 +59,7 @@ def pairs(seed=0, batch=(N,)):
     }
     return _merged(
         primitives, _distributions(seed, batch), _likelihoods(seed, batch), _masked(_stream(seed, "masked"), batch),
-        _composites(_stream(seed, "composites")), zoo.pairs(seed),
+        _composites(_stream(seed, "composites")), exact.pairs(seed), zoo.pairs(seed),
     )  # fmt: skip
 
 

@@ -12,9 +12,9 @@ import math
 
 import numpy as np
 
+from .recurrent import END
 from .support.validation import check_int
 
-END = 0  # the symbol that ends a string, and fills the columns after it
 RULES = {
     "E": ((0.46, "A"), (0.54, "AOA")),
     "A": ((0.7, "V"), (0.3, "(VOV)")),

@@ -150,7 +150,7 @@ plt.show()
 # | why "auto-encoder"? | 02, 03, 10 |
 # | further insights | 11 |
 #
-# D0's use cases (semi-supervised learning, anomalies, imputation) wait for notebook 13; 14 gathers the takeaways and the errata.
+# D0's use cases (semi-supervised learning, anomalies, imputation) are in 13a; 14 gathers the takeaways and the errata.
 
 # %% [markdown]
 # ## 2. A data set of independent samples, and a minibatch of it

@@ -10,13 +10,21 @@ import numpy as np
 
 TABLE = (
     "aggregate",
+    "anomaly",
     "autoencoders",
+    "bits_back",
     "coupling",
+    "cvae",
     "deconvolution",
     "flows",
+    "imputation",
     "ladder",
     "local_vi",
+    "m1_m2",
+    "m2",
     "made",
+    "strings",
+    "vq",
 )
 
 
