@@ -11,6 +11,11 @@ from .record import Kind
 
 TABLE = (
     "vae",
+    "cvae",
+    "m2",
+    "made",
+    "ladder",
+    "strings",
 )
 
 

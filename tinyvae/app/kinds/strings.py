@@ -1,0 +1,55 @@
+"""train --model strings: a sequence VAE, on strings of a small grammar whose probabilities are known."""
+
+import numpy as np
+
+from ...grammar import LENGTH, SYMBOLS, entropy, parse, text
+from ...zoo.strings import SequenceVAE
+from .record import Kind, line, percent_line, term_lines
+from .vae import warmup
+
+OPTIONS = {"data": "grammar", "latent": 8, "hidden": [40], "word_dropout": 0.0, "warmup": 8.0, "epochs": 10, "lr": 0.01}
+
+
+def new(options, X):
+    """A sequence VAE for strings like those of X."""
+    if len(options["hidden"]) != 1:
+        raise ValueError(f"--hidden must give one size for --model strings, of the recurrent unit; got {options['hidden']}")
+    return SequenceVAE(
+        len(SYMBOLS), LENGTH, options["latent"], hidden=options["hidden"][0], word_dropout=options["word_dropout"], seed=options["seed"],
+    )  # fmt: skip
+
+
+def figures(model, X_train, X_test, y_test):
+    """The exact entropy, no model's -log p is below it; how many samples parse; how many strings come back from their code."""
+    drawn = [parse(sample)[1] is not None for sample in text(model.sample(1000))]
+    return {"entropy": entropy(), "valid": float(np.mean(drawn)), "exact": float((model.reconstruct(X_test) == X_test).all(1).mean())}
+
+
+def lines(summary):
+    """The figures with their meaning."""
+    return [
+        *term_lines(KIND, summary),
+        line("entropy", summary["entropy"], "of the grammar, exact: no model can be below it on average"),
+        percent_line("samples that parse", summary["valid"], "which says nothing about z"),
+        percent_line("strings decoded right", summary["exact"], "from the mean of q(z|x)"),
+    ]
+
+
+def sample(model, n, seed, draws):
+    """Strings: z ~ p(z), then every symbol given those before it."""
+    return text(model.sample(n, seed))
+
+
+def pictures(plots, model, X_test, y_test, history, image):
+    """The terms, and strings drawn from the model."""
+    from ...plots.texts import string_list  # matplotlib takes long to import
+
+    found = text(model.sample(24))
+    valid = [parse(string)[1] is not None for string in found]
+    return {
+        "learning_curves": (plots.learning_curves, (history,), {}),
+        "samples": (string_list, (found, valid), {"size": (8, 5)}),
+    }
+
+
+KIND = Kind(SequenceVAE, OPTIONS, new, pictures, ("learning_curves", "samples"), sample, schedule=warmup, figures=figures, lines=lines)
