@@ -80,7 +80,7 @@ def test_log_q_of_a_flow_needs_the_noise_of_its_draw():
     assert kl_term_forward(q, z, vae.params, vae.parts, eps)[0].shape == (7,)
     with pytest.raises(ValueError, match=r"posterior 'iaf' knows log q by noise: pass as eps, of shape \(4, 7, 2\), what z was drawn with; got None"):
         kl_term_forward(q, z, vae.params, vae.parts)
-    with pytest.raises(ValueError, match="iaf needs at least 1 step"):
+    with pytest.raises(ValueError, match="iaf needs 1 to 100 steps"):
         VAE(6, posterior="iaf:0")
     with pytest.raises(ValueError, match="posterior must be one of diagonal, full, iaf, iaf:NUMBER"):
         VAE(6, posterior="iaf:")

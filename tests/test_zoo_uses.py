@@ -56,8 +56,8 @@ def test_the_three_scores_of_a_vae_at_an_exact_posterior_are_one_number_and_its_
     ppca = PPCA(3).fit(X_TRAIN)
     vae, x = ppca.to_vae(), X_TEST[:40]
     scores = vae_scores(vae, x, n_samples=400)
-    assert np.abs(scores["log_p"] + ppca.score_samples(x)).max() < 1e-9
-    assert abs((scores["elbo"] - scores["log_p"]).mean()) < 0.05 and (scores["elbo"] - scores["reconstruction"]).min() > 0
+    assert np.abs(scores["neg_log_p"] + ppca.score_samples(x)).max() < 1e-9
+    assert abs((scores["neg_elbo"] - scores["neg_log_p"]).mean()) < 0.05 and (scores["neg_elbo"] - scores["reconstruction"]).min() > 0
 
 
 def test_images_of_half_the_contrast_are_more_likely_than_digits():
@@ -181,8 +181,8 @@ def test_figures_of_anomaly_detection():
             return vae_scores(vae, X_test, 50)
 
         found = leave_one_out(score, B_TRAIN, Y_TRAIN, B_TEST, Y_TEST)
-        means.append([found[name].mean() for name in ("elbo", "log_p", "reconstruction")])
-        assert found["elbo"].argmin() == 1 and found["elbo"].min() < 0.7, "the digit 1 is hardly seen: it is likely under any of the models"
+        means.append([found[name].mean() for name in ("neg_elbo", "neg_log_p", "reconstruction")])
+        assert found["neg_elbo"].argmin() == 1 and found["neg_elbo"].min() < 0.7, "the digit 1 is hardly seen: it is likely under any of the models"
     for name, values, target in zip(("ELBO", "importance sampling", "reconstruction"), np.transpose(means), (0.824, 0.824, 0.828), strict=True):
         assert_reached(f"mean AUC by {name}", values, target, 0.005, seeds=2)
     nearest = leave_one_out(lambda X, X_test: {"1-NN": nearest_distance(X_test, X)}, B_TRAIN, Y_TRAIN, B_TEST, Y_TEST)["1-NN"].mean()

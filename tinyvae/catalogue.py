@@ -117,7 +117,7 @@ def _distributions(seed, batch):
         found.append((_name(forward), _without(forward, backward, inputs, "eps")))
 
     for name, record in posteriors.POSTERIORS.items():
-        rng, record = _stream(seed, name), record.sized(2) if record.sized else record
+        rng, record = _stream(seed, name), record.sized(1) if record.sized else record
         q[name] = [0.5 * rng.standard_normal((*batch, *shape)) for shape in record.heads(K).values()]
         mine = [0.5 * rng.standard_normal(shape) for shape in record.shapes(K).values()]
         eps, z = rng.standard_normal((2, 2, *batch, K))

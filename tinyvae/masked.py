@@ -17,8 +17,8 @@ def autoregressive_masks(sizes, *, reverse=False, context=0):
 
     Every unit gets a number: the inputs 1 to D, hidden units 1 to D - 1 over and over, the outputs 1 to D, over and over if there are
     several for each input. A hidden unit may read units of a number up to its own, an output those of smaller numbers.
-    So every path from input j to output i climbs from j to at most i - 1. A context, inputs that all outputs may see, has the number 0,
-    and with it some hidden units have, for output 1.
+    So every path from input j to output i climbs from j to at most i - 1. With a context, inputs that all outputs may see, these inputs
+    have the number 0, and so have some hidden units: without them output 1 would see nothing.
 
     Parameters
     ----------

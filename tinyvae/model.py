@@ -20,6 +20,7 @@ from .support.validation import (
     check_labels,
     check_matrix,
     check_number,
+    refuse_binary_bytes,
 )
 from .train.loop import fit
 
@@ -149,6 +150,8 @@ class Model:
         X = check_matrix(name, X, getattr(self, "n_features", None))
         if binarize and X.dtype != np.uint8 and not (X.min() >= 0 and X.max() <= 1):
             raise ValueError(f"{name} must lie in [0, 1] to be binarized, got {X.min():g} to {X.max():g}: divide pixels by 255")
+        if binarize:
+            refuse_binary_bytes(name, X)
         return X
 
     def scaled(self, X):

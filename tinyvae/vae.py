@@ -27,6 +27,8 @@ from .support.validation import (
     check_int,
     check_matrix,
     check_number,
+    check_sizes,
+    refuse_binary_bytes,
 )
 
 
@@ -98,7 +100,7 @@ class VAE(Model):
         super().__init__(seed=seed, dtype=dtype)
         self.n_features = check_int("n_features", n_features, 1)
         self.n_latent = check_int("n_latent", n_latent, 1)
-        self.hidden = tuple(check_int("hidden", size, 1) for size in np.atleast_1d(np.asarray(hidden, dtype=object)))
+        self.hidden = check_sizes("hidden", hidden)
         self.likelihood, self.posterior, self.prior = likelihood, posterior, prior
         self.eta = check_number("eta", eta, above=0)
         self.activation = check_choice("activation", activation, ACTIVATIONS)
@@ -155,11 +157,8 @@ class VAE(Model):
         X = super().check_data(X, name, binarize)
         if not _is_pixels(self, X):
             likelihood.check(X, name)
-        elif X.max() == 1 and X.mean() > 0.01:  # a dark image has fewer ones
-            raise ValueError(
-                f"{name} is uint8, which is taken as pixels 0 to 255, but its largest value is 1: "
-                f"pass binary pixels as {name}.astype('float32')"
-            )
+        else:
+            refuse_binary_bytes(name, X)
         return X
 
     def scaled(self, X):
@@ -266,9 +265,8 @@ def _noise(vae, rng, *shape):
 
 def _centre(vae, q):
     """z of shape (N, K) at eps = 0: the mean of a Gaussian, and where a flow takes it."""
-    if not vae.parts.posterior.by_noise:
-        return q[0]
-    return draw_forward(q, np.zeros((1, *q[0].shape), vae.dtype), vae.params, vae.parts.posterior)[0][0]
+    no_noise = np.zeros((1, *q[0].shape), vae.dtype)
+    return draw_forward(q, no_noise, vae.params, vae.parts.posterior)[0][0] if vae.parts.posterior.by_noise else q[0]
 
 
 def _decoded(vae, Z, finish):

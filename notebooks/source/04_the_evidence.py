@@ -35,6 +35,7 @@ from tinyvae import (
 )
 from tinyvae.bounds import log_ratio_forward
 from tinyvae.companion import show
+from tinyvae.data import synthetic
 from tinyvae.estimators import (
     log_likelihood,
     naive_log_likelihood,
@@ -49,6 +50,13 @@ from tinyvae.masked import (
 )
 from tinyvae.plots import use_style
 from tinyvae.plots.diagrams import graph
+from tinyvae.zoo.coupling import (
+    CouplingFlow,
+    coupling_backward,
+    coupling_forward,
+    flow_backward,
+    flow_forward,
+)
 from tinyvae.zoo.made import MADE
 
 use_style()
@@ -382,16 +390,6 @@ assert W.shape == (64, 8) and rank == 8
 # In the code `kept` and `moved` are masks of the columns, and `cut` takes the network's outputs apart.
 
 # %%
-from tinyvae import Adam  # this half's own
-from tinyvae.data import synthetic
-from tinyvae.zoo.coupling import (
-    CouplingFlow,
-    coupling_backward,
-    coupling_forward,
-    flow_backward,
-    flow_forward,
-)
-
 show(coupling_forward, coupling_backward, flow_forward, flow_backward)
 
 # %% [markdown]

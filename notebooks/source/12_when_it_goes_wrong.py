@@ -715,8 +715,9 @@ assert max(flows["iaf:2", 0][0], flows["iaf:4", 0][0]) < 0.07 and flows["iaf:2",
 assert all(abs(flows[key][1]) < 0.01 for key in (("iaf:1", 0), ("iaf:2", 0), ("iaf:4", 0)))
 
 # %% [markdown] tags=["answer"]
-# Two: the first step bends, but $z_1$ stays Gaussian; the second, in the reversed order, mends that. Means of three starts, T = 0, 1, 2, 4, 8: 0.72, 0.18,
-# 0.02, 0.03, 0.01. But a flow is a network, and ends where gradients lead it: another start of T = 2 stays at a gap of 0.6, hardly better than the Gaussian.
+# Two: the first step bends, but $z_1$ stays Gaussian; the second, in the reversed order, mends that. Means of three seeds, T = 0, 1, 2, 4, 8: 0.72, 0.17,
+# 0.02, 0.03, 0.01, at T = 2 of the better of two starts each, by its own ELBO. For a flow is a network, and ends where gradients lead it: another start of T = 2
+# stays at a gap of 0.6, hardly better than the Gaussian.
 
 # %% [markdown]
 # On digits, q must be found by an encoder. To see the family alone, keep the decoder, and with it $p(x)$ and all $p(z|x)$, and let q learn on.
@@ -738,8 +739,8 @@ assert kept["as trained"] > kept["diagonal, learned on"] + 0.05 and kept["diagon
 
 # %% [markdown] tags=["answer"]
 # Little: most of the gap was the encoder's, and closes without a flow. With three seeds, a wider network and longer training: at K = 2 from 0.30 to 0.16, and
-# with the flow 0.11; at K = 4 from 0.45 to 0.27, and 0.22. Trained jointly the flow's ELBO is 0.2 nats better, but the decoder uses the freedom, and the
-# gap stays at 0.25 and 0.40. A training step with the flow takes three times as long.
+# with the flow 0.11; at K = 4 from 0.45 to 0.27, and 0.22. Trained jointly the flow's ELBO is 0.2 nats better (at K = 2 by 0.22, with a standard deviation
+# of 0.16 over three seeds: hardly resolved), but the decoder uses the freedom, and the gap stays at 0.25 and 0.40. A training step with the flow takes three times as long.
 
 # %% [markdown]
 # ## 9. Local optima
@@ -1124,7 +1125,7 @@ plt.show()
 # %% [markdown]
 # What fails. The mixture is fitted to draws: forty components at β = 3 *lose* more than 0.1 nats on fresh ones. And trained jointly, as
 # `VAE(prior="mixture:10")`, the gain is hard to tell from the luck of a training: on binary digits with K = 2, three seeds give 0.27 ± 0.16 nats on test images
-# (the tests of the package hold it; beside it, fitted afterwards, 0.078 ± 0.012, where the marginal KL is 0.108). The same networks with two
+# (± standard errors; the tests of the package hold it; beside it, fitted afterwards, 0.078 ± 0.012, where the marginal KL of the training data is 0.108). The same networks with two
 # priors are paired; two trainings are not.
 
 # %%

@@ -153,7 +153,7 @@ class BayesianRegression:
 
     def terms(self, mean, covariance):
         """(E_q[log p(y|X, w)], KL(q || N(0, I))) of q(w) = N(mean, covariance): exact, in nats for the data set."""
-        self._check_fitted()
+        self._check_gaussian(mean, covariance)
         r, N = self._y - self._X @ mean, len(self._y)
         spread = ((self._X @ covariance) * self._X).sum()  # what uncertain weights add to the squared error
         log_p = -((r @ r + spread) / self.eta + N * (np.log(self.eta) + LOG_2PI)) / 2
@@ -167,7 +167,7 @@ class BayesianRegression:
 
     def kl(self, mean, covariance):
         """KL(q(w) || p(w|X, y)) by the formula of two Gaussians, which holds no evidence: the gap of the ELBO."""
-        self._check_fitted()
+        self._check_gaussian(mean, covariance)
         d, Lambda = mean - self.coef_, self.precision_
         log_det = np.linalg.slogdet(covariance)[1] + np.linalg.slogdet(Lambda)[1]
         return float((np.trace(Lambda @ covariance) + d @ Lambda @ d - len(d) - log_det) / 2)
@@ -222,6 +222,14 @@ class BayesianRegression:
             elbos.append(elbo)
         factor = np.diag(np.exp(q[1])) if family == "diagonal" else cholesky_factor(*q[1:])
         return q[0].copy(), factor @ factor.T, np.array(elbos)
+
+    def _check_gaussian(self, mean, covariance):
+        self._check_fitted()
+        K = len(self.coef_)
+        if np.shape(mean) != (K,) or np.shape(covariance) != (K, K) or not np.allclose(covariance, np.transpose(covariance)):
+            raise ValueError(f"q must have a mean of shape ({K},) and a symmetric covariance ({K}, {K}), got {np.shape(mean)} and {np.shape(covariance)}")
+        if not np.linalg.eigvalsh(covariance)[0] > 0:
+            raise ValueError(f"covariance must be positive definite, got an eigenvalue of {np.linalg.eigvalsh(covariance)[0]:.3g}")
 
     def _check_fitted(self):
         if not hasattr(self, "coef_"):

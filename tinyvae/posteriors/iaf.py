@@ -2,7 +2,7 @@
 
 A step shifts and scales every coordinate by what a masked network (`tinyvae.masked`) says of the coordinates before it and of a
 context; the order is reversed from step to step. The networks' weights are shared by all data. Of a datum the encoder says mu and
-log_sigma, where its draws start, and the context, which tells all steps what they are to bend them to. The density of a draw
+log_sigma, where its draws start, and the context, by which the steps know which datum they bend q for. The density of a draw
 follows from its noise on the way, so the record is `by_noise`.
 Source: Kingma and others, arXiv:1606.04934; lecture D0.
 """
@@ -169,9 +169,9 @@ def _start(rng, own):
 
 
 def with_steps(n):
-    """The record for so many steps, at least 1."""
-    if n < 1:
-        raise ValueError(f"iaf needs at least 1 step, as in 'iaf:3'; got {n}: without any it is 'diagonal'")
+    """The record for so many steps, 1 to 100."""
+    if not 1 <= n <= 100:
+        raise ValueError(f"iaf needs 1 to 100 steps, as in 'iaf:3'; got {n}: without any it is 'diagonal'")
     return Posterior(
         "iaf", iaf_forward, iaf_backward, iaf_log_density_forward, iaf_log_density_backward, _heads,
         tuple(_shapes(1, n)), functools.partial(_shapes, n_steps=n), _start, with_steps, by_noise=True,

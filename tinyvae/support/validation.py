@@ -19,6 +19,15 @@ def check_int(name, value, at_least):
     return number
 
 
+def check_sizes(name, values):
+    """Sizes of layers as a tuple of ints, each at least 1; a single number is one layer, () none.
+
+    >>> check_sizes("hidden", 128), check_sizes("hidden", [])
+    ((128,), ())
+    """
+    return tuple(check_int(name, value, 1) for value in np.atleast_1d(np.asarray(values, dtype=object)))
+
+
 def check_number(name, value, *, at_least=None, above=None, below=None):
     """value as a float inside the stated range, or an error that says what was wanted."""
     try:
@@ -117,6 +126,24 @@ def check_matrix(name, X, n_columns=None):
         bad = len(X) - np.isfinite(X).all(axis=1).sum()
         raise ValueError(f"{name} must be finite, got NaN or infinity in {bad} of {len(X)} rows: drop or impute them")
     return X
+
+
+def check_noise(noise, *shapes):
+    """noise as it is: an array, or a tuple of several, of these very shapes; others would be shared out without a word."""
+    parts = noise if isinstance(noise, tuple) else (noise,)
+    if tuple(map(np.shape, parts)) != shapes:
+        wanted, got = (" and ".join(map(str, found)) for found in (shapes, map(np.shape, parts)))
+        raise ValueError(f"noise must have shape {wanted}, got {got}: take model.draw_noise(rng, batch)")
+    return noise
+
+
+def refuse_binary_bytes(name, X):
+    """ValueError for uint8 zeros and ones: uint8 is taken as pixels 0 to 255."""
+    if X.dtype == np.uint8 and X.max() == 1 and X.mean() > 0.01:  # a dark image has fewer ones
+        raise ValueError(
+            f"{name} is uint8, which is taken as pixels 0 to 255, but its largest value is 1: "
+            f"pass binary pixels as {name}.astype('float32')"
+        )
 
 
 def _reshape_remedy(name, X, n_columns):

@@ -97,7 +97,8 @@ def take_up(path, run, resume, columns):
 def _refuse_another(path, run, model, settings):
     """A ValueError unless the model and the settings of a stored run are those of the present one, and so are the data."""
     old, new = {**model.config, **settings}, {**run.model.config, **run.settings}
-    changed = [name for name in {**old, **new} if name != "data" and old.get(name) != new.get(name)]
+    later = {"schedule's numbers"} - set(settings)  # runs of version 0.2 and before do not keep it
+    changed = [name for name in {**old, **new} if name not in {"data", *later} and old.get(name) != new.get(name)]
     if changed:
         was = ", ".join(f"{name} {old.get(name)} (got {new.get(name)})" for name in changed)
         raise ValueError(f"the run in {path} was started with {was}: hand in the same, or choose another checkpoint")

@@ -41,7 +41,7 @@ class Run(NamedTuple):
     optimizer: Any
     binarize: str | None
     schedule: Any
-    decay: bool
+    decay: int  # the epochs in which the learning rate falls to 0; 0: it stays
     seed: int
     settings: dict | None = None  # what a resumed run must have in common with the one that it goes on from
 
@@ -71,8 +71,8 @@ def fit(
     schedule : callable, optional
         Called at every step as schedule(t, terms), with t in epochs and the batch's mean terms; what it returns,
         weights of terms by their names, goes to `loss_backward` unread. See `tinyvae.schedules`.
-    decay : bool
-        Let the learning rate fall linearly to zero over the epochs.
+    decay : bool or int
+        Let the learning rate fall linearly to zero over the epochs, or over so many, of which these are the first.
     seed : int, optional
         Seeds order, pixels and noise; the model's seed unless given.
     progress : bool
@@ -105,7 +105,10 @@ def fit(
     data, validation = _checked(model, X, y, binarize), _checked(model, X_val, y_val, binarize, "_val")
     epochs, batch_size = check_int("epochs", epochs, 0), check_int("batch_size", batch_size, 1)
     optimizer = Adam() if optimizer is None else optimizer
+    decay = epochs if decay is True else check_int("decay", decay or 0, 0)
     _check_options(model, optimizer, binarize, schedule, decay, checkpoint, resume)
+    if 0 < decay < epochs:
+        raise ValueError(f"decay must be True, or at least as many epochs as are trained, {epochs}, got {decay}: the learning rate would fall below 0")
     run = Run(model, data, validation, epochs, batch_size, optimizer, binarize, schedule, decay, seed)
     run = run._replace(settings=_settings(run, checkpoint))  # now, for the learning rate may change on the way
     names = columns(model, X_val is not None)
@@ -143,7 +146,7 @@ def _epochs(run, done, progress):
         for epoch in range(done, run.epochs):
             start, good = time.perf_counter(), (model.theta.copy(), state_of(optimizer), state_of(run.schedule))
             if run.decay:
-                optimizer.lr = lr * (1 - epoch / run.epochs)
+                optimizer.lr = lr * (1 - epoch / run.decay)
             try:
                 row = train_epoch(run, bar, look)
             except FloatingPointError:
@@ -232,8 +235,8 @@ def _check_options(model, optimizer, binarize, schedule, decay, checkpoint, resu
 def _settings(run, checkpoint):
     settings = {
         "model": type(run.model).__name__, "rows": len(run.data[0]), "labels": run.data[1] is not None, "seed": run.seed,
-        "batch_size": run.batch_size, "binarize": run.binarize, "schedule": _name(run.schedule),
-        "optimizer": _name(run.optimizer), "decay to 0 in": run.epochs if run.decay else None,
+        "batch_size": run.batch_size, "binarize": run.binarize, "schedule": _name(run.schedule), "schedule's numbers": _numbers(run.schedule),
+        "optimizer": _name(run.optimizer), "decay to 0 in": run.decay or None,
     }  # fmt: skip
     if checkpoint is not None:
         settings["data"] = digests(run)
@@ -243,6 +246,12 @@ def _settings(run, checkpoint):
 def _name(thing):
     """The kind of an optimizer or a schedule, for the settings of a run."""
     return None if thing is None else getattr(thing, "__qualname__", type(thing).__qualname__)
+
+
+def _numbers(schedule):
+    """The numbers that a schedule's function was made with, as the epochs of `linear_warmup`."""
+    cells = zip(schedule.__code__.co_freevars, schedule.__closure__) if getattr(schedule, "__closure__", None) else ()
+    return {name: cell.cell_contents for name, cell in cells if isinstance(cell.cell_contents, (int, float))}
 
 
 def _refuse_divergence(model, loss, terms):

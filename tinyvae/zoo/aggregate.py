@@ -200,6 +200,8 @@ def prior_gain(vae, mixture, X, n_samples=10, rng=None):
 
 def with_mixture_prior(vae, mixture):
     """A VAE with the networks of this one and r(z) as its prior, which can be sampled, evaluated, saved, and trained further."""
+    if "prior" not in vae.config:
+        raise TypeError(f"vae must be a VAE that takes a prior, got a {type(vae).__name__}")
     twin = type(vae)(**vae.config | {"prior": f"mixture:{len(_checked(mixture, vae).logits)}"})
     for name, view in twin.params.items():
         kind, _, own = name.partition(".")

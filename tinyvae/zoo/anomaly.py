@@ -72,15 +72,17 @@ def leave_one_out(score, X, y, X_test, y_test):
 
 
 def vae_scores(vae, X, n_samples=100, rng=None):
-    """Three scores of shape (N,) by a trained VAE, in nats: "elbo", -ELBO; "log_p", -log p(x) by importance sampling; "reconstruction", -E_q log p(x|z)."""
+    """Three scores of shape (N,) by a trained VAE, in nats: "neg_elbo"; "neg_log_p", by importance sampling; "reconstruction", -E_q log p(x|z)."""
     rng = generator(rng, vae.seed, EVALUATION)
     log_px, kl = vae.elbo_terms(X, rng, check_int("n_samples", n_samples, 1))
-    return {"elbo": kl - log_px, "log_p": -log_likelihood(vae, X, n_samples, rng), "reconstruction": -log_px}
+    return {"neg_elbo": kl - log_px, "neg_log_p": -log_likelihood(vae, X, n_samples, rng), "reconstruction": -log_px}
 
 
 def nearest_distance(X, others):
     """The distance of every row of X to the nearest of the others, of shape (N,): the score that needs no model."""
     X, others = check_matrix("X", X).astype(np.float64), check_matrix("others", others, np.shape(X)[1]).astype(np.float64)
+    centre = np.round(others.mean(0))  # far from 0 the squares would cancel; a whole number, so that equal distances of pixels 0 and 1 stay equal
+    X, others = X - centre, others - centre
     squared = (X**2).sum(1)[:, None] + (others**2).sum(1) - 2 * X @ others.T
     return np.sqrt(np.maximum(squared.min(1), 0))
 

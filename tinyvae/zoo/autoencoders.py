@@ -16,6 +16,7 @@ from ..support.validation import (
     check_int,
     check_matrix,
     check_number,
+    check_sizes,
 )
 
 
@@ -126,7 +127,7 @@ class AutoEncoder(Model):
     ):  # fmt: skip
         super().__init__(seed=seed, dtype=dtype)
         self.n_features, self.n_latent = check_int("n_features", n_features, 1), check_int("n_latent", n_latent, 1)
-        self.hidden = tuple(check_int("hidden", size, 1) for size in np.atleast_1d(np.asarray(hidden, dtype=object)))
+        self.hidden = check_sizes("hidden", hidden)
         self.activation = check_choice("activation", activation, ACTIVATIONS)
         self.code = check_choice("code", code, ("linear", "sigmoid"))
         self.noise, self.weight = check_number("noise", noise, at_least=0), check_number("weight", weight, at_least=0)

@@ -16,6 +16,7 @@ import numpy as np
 from ..layers import sigmoid
 from ..support.streams import SAMPLING, stream
 from ..support.validation import check_int
+from ..vae import VAE
 
 WORD = 32  # bits of a word of the message
 PIXEL_BITS = 24  # log2 of the counts of one pixel
@@ -125,6 +126,8 @@ class BitsBack:
     """
 
     def __init__(self, vae, z_bits=12, q_bits=24):
+        if not isinstance(vae, VAE):
+            raise TypeError(f"vae must be a VAE, got a {type(vae).__name__}")
         for name, wanted in (("likelihood", "bernoulli"), ("posterior", "diagonal"), ("prior", "standard")):
             if getattr(vae, name) != wanted:
                 raise ValueError(f"vae must have {name}={wanted!r}, got {getattr(vae, name)!r}: the code is made for binary pixels and Gaussian bins")
@@ -166,7 +169,7 @@ class BitsBack:
     def _posterior(self, x):
         """The counts of each latent's bins under q(z|x). A bin may have none: what is written was read, and so has some."""
         mu, log_sigma = (part[0].astype(float) for part in self.vae.encode(x[None]))
-        normals = map(NormalDist, mu.tolist(), np.exp(log_sigma).tolist())
+        normals = map(NormalDist, mu.tolist(), np.exp(np.clip(log_sigma, -300, 300)).tolist())
         return [lambda j, cdf=normal.cdf: int(cdf(self.edges[j]) * (1 << self.q_bits)) for normal in normals]
 
     def _pixels(self, drawn):
@@ -192,7 +195,7 @@ class BitsBack:
         ValueError
             If pixels are not 0 or 1, or `initial` is empty, too short, or holds what is no word.
         """
-        X = self.vae.check_data(X)
+        X = self.vae.scaled(self.vae.check_data(X))
         if not np.isin(X, (0, 1)).all():
             raise ValueError(f"X must hold zeros and ones, got values from {X.min():g} to {X.max():g}: threshold it, as (X >= 0.5)")
         if initial is None:
@@ -201,7 +204,7 @@ class BitsBack:
         if not initial or max(initial) >> WORD:
             raise ValueError(f"initial must be words from 0 to 2^{WORD} - 1, at least one, got {initial}")
         stack = Stack(initial)
-        for x in self.vae.scaled(X):
+        for x in X:
             self.push(stack, x)
         words = np.array([*stack.words, stack.head & (1 << WORD) - 1, stack.head >> WORD], "<u4").tobytes()
         return self._header(len(X), words) + words

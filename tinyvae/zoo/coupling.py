@@ -14,7 +14,7 @@ from ..mlp import ACTIVATIONS, Network, mlp_backward, mlp_forward, mlp_init
 from ..model import Model
 from ..priors.standard import standard_normal_backward, standard_normal_forward
 from ..support.streams import SAMPLING, generator
-from ..support.validation import check_choice, check_int, check_matrix
+from ..support.validation import check_choice, check_int, check_matrix, check_sizes
 
 
 def coupling_forward(x, s, t):
@@ -128,7 +128,7 @@ class CouplingFlow(Model):
     def __init__(self, n_features, n_layers=6, *, hidden=(16,), activation="tanh", seed=0, dtype="float32"):
         super().__init__(seed=seed, dtype=dtype)
         self.n_features, self.n_layers = check_int("n_features", n_features, 2), check_int("n_layers", n_layers, 1)
-        self.hidden = tuple(check_int("hidden", size, 1) for size in np.atleast_1d(np.asarray(hidden, dtype=object)))
+        self.hidden = check_sizes("hidden", hidden)
         self.activation = check_choice("activation", activation, ACTIVATIONS)
         self.networks = tuple(self._network(i) for i in range(self.n_layers))
         self.shapes = {name: shape for network in self.networks for name, shape in network.shapes.items()}

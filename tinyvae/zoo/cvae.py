@@ -27,7 +27,14 @@ from ..gaussian import (
 from ..mlp import ACTIVATIONS, Network, mlp_init
 from ..model import Model
 from ..support.streams import EVALUATION, SAMPLING, generator
-from ..support.validation import check_choice, check_int, check_labels, check_matrix
+from ..support.validation import (
+    check_choice,
+    check_int,
+    check_labels,
+    check_matrix,
+    check_noise,
+    check_sizes,
+)
 
 
 def one_hot(y, n_classes, dtype="float64"):
@@ -79,7 +86,7 @@ class CVAE(Model):
         super().__init__(seed=seed, dtype=dtype)
         self.n_features, self.n_latent = check_int("n_features", n_features, 1), check_int("n_latent", n_latent, 1)
         self.n_classes, self.likelihood = check_int("n_classes", n_classes, 2), likelihood
-        self.hidden = tuple(check_int("hidden", size, 1) for size in np.atleast_1d(np.asarray(hidden, dtype=object)))
+        self.hidden = check_sizes("hidden", hidden)
         self.activation = check_choice("activation", activation, ACTIVATIONS)
         D, C, K, self.px = self.n_features, self.n_classes, self.n_latent, likelihoods.get(likelihood)
         out, inner = (D, self.px.outputs)[: 1 + (self.px.outputs > 1)], range(len(self.hidden))
@@ -108,6 +115,7 @@ class CVAE(Model):
         x has shape (N, D), y (N,), the noise (N, K).
         """
         x, y = batch
+        check_noise(noise, (len(x), self.n_latent))
         h = one_hot(self.check_classes(y), self.n_classes, x.dtype)
         (mu, log_sigma), encoder_cache = encode_forward(np.concatenate([self.px.features(x), h], 1), self.params, self.encoder)
         z, z_cache = reparameterize_forward(mu, log_sigma, noise)
@@ -134,7 +142,8 @@ class CVAE(Model):
     def check_data(self, X, name="X", binarize=None):
         """X as it is, or an error: wrong shape, NaN, outside the domain of the likelihood."""
         X = super().check_data(X, name, binarize)
-        self.px.check(X, name)
+        if not (binarize and X.dtype == np.uint8):  # pixels 0 to 255, from which binary ones are drawn
+            self.px.check(X, name)
         return X
 
     def check_classes(self, y, name="y"):
@@ -155,7 +164,7 @@ class CVAE(Model):
 
     def _batch(self, X, y):
         X = self.check_data(X)
-        return self.scaled(X), self.check_classes(check_labels(y, X))
+        return self.scaled(X), self.check_classes(check_labels(_of_each(y, len(X)), X))
 
     # ---- what a trained model is used for ----------------------------------------------------------
 
@@ -181,7 +190,7 @@ class CVAE(Model):
     def decoder_output(self, Z, y):
         """What the likelihood takes, logits for example, at Z of shape (N, K) and y of shape (N,)."""
         Z = check_matrix("Z", Z, self.n_latent).astype(self.dtype)
-        h = one_hot(self.check_classes(check_labels(y, Z)), self.n_classes, self.dtype)
+        h = one_hot(self.check_classes(check_labels(_of_each(y, len(Z)), Z)), self.n_classes, self.dtype)
         return decode_forward(np.concatenate([Z, h], 1), self.params, self.decoder)[0]
 
     def decode(self, Z, y):
@@ -200,6 +209,11 @@ class CVAE(Model):
         mu, _ = self.encode(X, y)
         classes = range(self.n_classes) if classes is None else classes
         return np.stack([self.decode(mu, np.full(len(mu), c)) for c in classes], axis=1)
+
+
+def _of_each(y, n):
+    """A class for each of n rows, where one may be given for all."""
+    return np.full(n, y) if y is not None and np.ndim(y) == 0 else y
 
 
 def models(rng):

@@ -1,7 +1,7 @@
 """A decoder made of deconvolution layers (lecture D1), as a VAE's other decoder.
 
 A convolution A takes a large map to a small one; the deconvolution with the same kernel is its transpose A', from the small map to the
-large one: <A x, y> = <x, A' y>. It does not undo the convolution, in spite of its name (transposed convolution is the other one).
+large one: <A x, y> = <x, A' y>. It does not undo the convolution, in spite of its name; it is also called transposed convolution.
 So each of the two is what the other needs in its backward pass.
 
 Maps have the shape (..., height, width, channels); the batch stands in front, as everywhere here.

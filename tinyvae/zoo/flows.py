@@ -44,8 +44,9 @@ def banana_forward(z):
 def banana_backward(dlog_p, cache):
     """dr = -r dlog_p,  dz_1 = -z_1 dlog_p + 4 z_1 dr / 0.4,  dz_2 = -z_2 dlog_p - dr / 0.4               dz (..., 2)"""
     z, r = cache
-    dr = -r * dlog_p / NOISE
-    return -z * dlog_p[..., None] + np.stack([2 * BEND * z[..., 0] * dr, -dr], axis=-1)
+    dr = -r * dlog_p
+    through_r = np.stack([2 * BEND * z[..., 0] * dr, -dr], axis=-1) / NOISE
+    return through_r - z * dlog_p[..., None]
 
 
 class DensityFit:
@@ -141,6 +142,8 @@ class KeptDecoder(VAE):
     @classmethod
     def of(cls, vae, posterior):
         """The weights of a trained VAE, with another family of q: a flow starts as the encoder's diagonal Gaussian."""
+        if type(vae) not in (VAE, cls):
+            raise TypeError(f"vae must be a VAE, got a {type(vae).__name__}: its networks would be others")
         model = cls(**vae.config | {"posterior": posterior})
         for name, old in vae.params.items():
             if model.shapes.get(name) == old.shape and not name.startswith("posterior."):

@@ -68,7 +68,7 @@ def observed_elbo_forward(q, eps, x, observed, params, parts):
     z, z_cache = draw_forward(q, eps, params, parts.posterior)
     out, decoder_cache = decode_forward(z, params, parts.decoder)
     log_px, px_cache = observed_log_px_forward(out, x, observed, params, parts.likelihood)  # (L, N)
-    kl, kl_cache = kl_term_forward(q, z, params, parts)
+    kl, kl_cache = kl_term_forward(q, z, params, parts, eps)
     cache = z_cache, decoder_cache, px_cache, log_px.shape, kl_cache
     return log_px.mean(0) - kl, cache
 
@@ -139,6 +139,8 @@ def _mirrored(vae, rng, n_pairs, n):
 
 def _filled(vae, X):
     """X in the model's dtype with the decoder's output at z = 0 for every NaN, and which pixels were observed; or an error."""
+    if not isinstance(vae, VAE):
+        raise TypeError(f"vae must be a VAE, got a {type(vae).__name__}: its posterior and its decoder are used as they are")
     if vae.parts.likelihood.outputs != 1 or vae.parts.likelihood.whole:
         raise ValueError(f"likelihood must have one output per pixel to leave pixels out, got {vae.likelihood!r}: take 'gaussian_scalar' or 'bernoulli'")
     X = np.asarray(X)
@@ -178,6 +180,8 @@ def impute_by_chain(vae, X, *, metropolis=True, steps=2000, burn_in=20, rng=None
     accepted : float, the share of z' that were accepted after burn_in
     """
     x, observed = _filled(vae, X)
+    if metropolis and vae.parts.posterior.by_noise:
+        raise ValueError(f"posterior {vae.posterior!r} knows log q at its own draws alone, and Metropolis asks at older ones: take metropolis=False, or impute_by_fit")
     burn_in, rng = check_int("burn_in", burn_in, 0), generator(rng, vae.seed, EVALUATION)
     steps, likelihood = check_int("steps", steps, burn_in + 1), vae.parts.likelihood
     own, kept, total, accepted = own_values(likelihood, "likelihood", vae.params), None, np.zeros(x.shape), 0

@@ -33,7 +33,7 @@ from ..mlp import ACTIVATIONS, Network, mlp_backward, mlp_forward, mlp_init
 from ..model import Model
 from ..priors.standard import standard_normal_forward
 from ..support.streams import EVALUATION, SAMPLING, generator
-from ..support.validation import check_choice, check_int
+from ..support.validation import check_choice, check_int, check_noise, check_sizes
 
 
 def precision_weighted_forward(mu_up, log_sigma_up, mu_down, log_sigma_down):
@@ -143,7 +143,7 @@ class Ladder(Model):
         self.n_latent = tuple(check_int("n_latent", K, 1) for K in np.atleast_1d(np.asarray(n_latent, dtype=object)))
         if len(self.n_latent) != 2:
             raise ValueError(f"n_latent must be two numbers, of the lower and of the upper level, got {n_latent}: for one level take a VAE")
-        self.hidden = tuple(check_int("hidden", size, 1) for size in np.atleast_1d(np.asarray(hidden, dtype=object)))
+        self.hidden = check_sizes("hidden", hidden)
         self.activation = check_choice("activation", activation, ACTIVATIONS)
         D, (K1, K2) = self.n_features, self.n_latent
         self.upper = self._network("upper", (D, *self.hidden, 2 * K2), (K2,), (K2,))  # q(z2|x)
@@ -176,7 +176,8 @@ class Ladder(Model):
 
         x has shape (N, D), the noise (N, K1) and (N, K2).
         """
-        (x, _), (eps1, eps2) = batch, noise
+        x, _ = batch
+        eps1, eps2 = check_noise(noise, *((len(x), K) for K in self.n_latent))
         q2, upper_cache = encode_forward(x, self.params, self.upper)
         z2, z2_cache = reparameterize_forward(*q2, eps2)
         up, up_cache = encode_forward(x, self.params, self.up)
@@ -216,7 +217,8 @@ class Ladder(Model):
     def check_data(self, X, name="X", binarize=None):
         """X as it is, or an error: wrong shape, NaN, outside [0, 1]."""
         X = super().check_data(X, name, binarize)
-        BERNOULLI.check(X, name)
+        if not (binarize and X.dtype == np.uint8):  # pixels 0 to 255, from which binary ones are drawn
+            BERNOULLI.check(X, name)
         return X
 
     # ---- what a trained model is used for ----------------------------------------------------------

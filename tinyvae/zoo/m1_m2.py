@@ -69,6 +69,10 @@ def stacked(X, y, m1, *, epochs=(20, 30), n_classes=10, n_latent=10, hidden=(128
     """
     before, after = (check_int("epochs", n, 1) for n in epochs)
     y = check_labels(np.asarray(y), m1.check_data(X))
+    if m1.posterior != "diagonal":
+        raise ValueError(f"m1 must have posterior='diagonal', got {m1.posterior!r}: M2 sees mu + sigma eps")
+    if y.max() >= n_classes:
+        raise ValueError(f"y must hold classes from 0 to {n_classes - 1}, or -1 where the class is unknown, got {y.max()}: number the classes from 0")
     m1.fit(X, epochs=before, progress=progress)
     mu, log_sigma = m1.encode(X)
     active, rows = mu.var(0) > 0.01, np.repeat(np.arange(len(mu)), np.where(y < 0, 1, check_int("repeats", repeats, 1)))
@@ -89,15 +93,21 @@ def ten_of_each(y, seed):
     return few
 
 
+def _nearest(A, classes, B):
+    """The class of the row of A next to each row of B."""
+    A, B = A.astype(np.float32), B.astype(np.float32)
+    return classes[((A**2).sum(1) - 2 * B @ A.T).argmin(1)]
+
+
 def main(seeds=(0,)):
     """Print the error on MNIST's test images, with ten labels a class."""
     X, y = load_mnist("train")
     X_test, y_test = load_mnist("test")
     for seed in seeds:
-        m1 = VAE(784, 50, hidden=(400, 400), activation="relu", seed=seed)
-        model = stacked(X, ten_of_each(y, seed), m1, seed=seed, progress=True)
-        error = np.mean(model.predict(X_test) != y_test)
-        print(f"seed {seed}: error {error:.4f} on {len(y_test)} test images with 100 labels; M1 has {model.active.sum()} active latents")
+        m1, few = VAE(784, 50, hidden=(400, 400), activation="relu", seed=seed), ten_of_each(y, seed)
+        model = stacked(X, few, m1, seed=seed, progress=True)
+        error, alone = (np.mean(classes != y_test) for classes in (model.predict(X_test), _nearest(X[few >= 0], few[few >= 0], X_test)))
+        print(f"seed {seed}: error {error:.4f} on {len(y_test)} test images with 100 labels, {model.active.sum()} active latents; nearest labelled image {alone:.4f}")
 
 
 if __name__ == "__main__":

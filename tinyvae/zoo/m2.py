@@ -1,7 +1,7 @@
 """M2, the semi-supervised VAE: few labels, many data, and one model of both (lecture D0).
 
 The class y and the latent z are drawn apart, p(x, y, z) = p(y) p(z) p(x|y, z) with p(y) uniform and p(z) = N(0, I), so that
-z is left with what the class does not say: the handwriting. (D4 asks whether p(z) holds the classes: here y does, and z none.)
+z is left with what the class does not say: the handwriting. (D4 asks whether p(z) holds the classes: here y is there to hold them.)
 q(y|x) is a classifier and q(z|x, y) an encoder that is told the class. Where y is known, it is used. Where it is not, all classes
 are tried, and the sum over y is exact. Source: Kingma et al., arXiv:1406.5298, whose L and U are the bounds here with a minus.
 """
@@ -31,7 +31,13 @@ from ..likelihoods import categorical_backward, categorical_forward
 from ..mlp import ACTIVATIONS, Network, mlp_backward, mlp_forward, mlp_init
 from ..model import CHUNK, Model
 from ..support.streams import SAMPLING, generator
-from ..support.validation import check_choice, check_int, check_matrix, check_number
+from ..support.validation import (
+    check_choice,
+    check_int,
+    check_matrix,
+    check_number,
+    check_sizes,
+)
 
 
 def log_softmax(logits):
@@ -128,7 +134,7 @@ class M2(Model):
         super().__init__(seed=seed, dtype=dtype)
         self.n_features, self.n_latent = check_int("n_features", n_features, 1), check_int("n_latent", n_latent, 1)
         self.n_classes, self.alpha = check_int("n_classes", n_classes, 2), check_number("alpha", alpha, at_least=0)
-        self.hidden = tuple(check_int("hidden", size, 1) for size in np.atleast_1d(np.asarray(hidden, dtype=object)))
+        self.hidden = check_sizes("hidden", hidden)
         self.activation, self.likelihood = check_choice("activation", activation, ACTIVATIONS), likelihood
         self.px, D, K, C = likelihoods.get(likelihood), self.n_features, self.n_latent, self.n_classes
         out, inner = (D, self.px.outputs)[: 1 + (self.px.outputs > 1)], [str(i) for i in range(len(self.hidden))]
@@ -214,8 +220,16 @@ class M2(Model):
     def check_data(self, X, name="X", binarize=None):
         """X as it is, or a ValueError or TypeError: wrong shape or dtype, NaN, no rows, outside the domain of the likelihood."""
         X = super().check_data(X, name, binarize)
-        self.px.check(X, name)
+        if not (binarize and X.dtype == np.uint8):  # pixels 0 to 255, from which binary ones are drawn
+            self.px.check(X, name)
         return X
+
+    def fit(self, X, y=None, *, y_val=None, **options):
+        """`Model.fit`, once the classes have been looked at."""
+        for labels in (y, y_val):
+            if labels is not None:
+                _classes(labels, len(labels), self.n_classes)
+        return super().fit(X, y, y_val=y_val, **options)
 
     def predict_log_proba(self, X):
         """log q(y|x), of shape (N, C)."""

@@ -15,7 +15,7 @@ from ..masked import autoregressive_masks, masked_mlp_backward, masked_mlp_forwa
 from ..mlp import ACTIVATIONS, Network, mlp_init
 from ..model import CHUNK, Model
 from ..support.streams import SAMPLING, generator
-from ..support.validation import check_choice, check_int
+from ..support.validation import check_choice, check_int, check_sizes
 
 
 class MADE(Model):
@@ -63,7 +63,7 @@ class MADE(Model):
     def __init__(self, n_features, hidden=(200,), *, activation="tanh", seed=0, dtype="float32"):
         super().__init__(seed=seed, dtype=dtype)
         self.n_features = check_int("n_features", n_features, 1)
-        self.hidden = tuple(check_int("hidden", size, 1) for size in np.atleast_1d(np.asarray(hidden, dtype=object)))
+        self.hidden = check_sizes("hidden", hidden)
         if not self.hidden:
             raise ValueError("hidden must name at least one layer, got (): outputs see only what hidden units of smaller numbers hold")
         self.activation = check_choice("activation", activation, ACTIVATIONS)

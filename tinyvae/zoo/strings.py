@@ -203,6 +203,7 @@ class SequenceVAE(Model):
 
     def decode(self, Z, rng=None):
         """Strings of shape (N, T) for Z of shape (N, K): at every step the most probable symbol, or one drawn by `rng`."""
+        rng = None if rng is None else np.random.default_rng(rng)
         a_z, _ = mlp_forward(check_matrix("Z", Z, self.n_latent).astype(self.dtype), self.params, self.z_in)
         h, X, alive = np.zeros((len(Z), self.hidden), self.dtype), np.full((len(Z), self.length + 1), END), np.ones(len(Z), bool)
         for t in range(self.length):

@@ -12,7 +12,8 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 
 from ..layers import softplus
-from ..likelihoods import bernoulli_backward, bernoulli_forward
+from ..likelihoods.bernoulli import RECORD as BERNOULLI
+from ..likelihoods.bernoulli import bernoulli_backward, bernoulli_forward
 from ..mlp import Network, mlp_backward, mlp_forward, mlp_init
 from ..model import Model
 from ..support.validation import check_int, check_number
@@ -122,7 +123,7 @@ class VQVAE(Model):
 
     def __init__(self, n_features, *, positions=3, codes=16, width=8, hidden=128, commitment=0.25, seed=0, dtype="float32"):
         super().__init__(seed=seed, dtype=dtype)
-        self.n_features, self.positions = check_int("n_features", n_features, 1), check_int("positions", positions, 1)
+        self.n_features, self.positions = check_int("n_features", n_features, 1), check_int("positions", positions, 2)
         self.codes, self.width = check_int("codes", codes, 2), check_int("width", width, 1)
         self.hidden, self.commitment = check_int("hidden", hidden, 1), check_number("commitment", commitment, at_least=0)
         outputs = self.positions * self.width
@@ -178,6 +179,13 @@ class VQVAE(Model):
         dz = straight_through_backward(dz_q, through_cache) + dz_pull
         mlp_backward(dz.reshape(shape[0], -1), encoder_cache, dparams, need_dx=False)
         return dparams.flat()
+
+    def check_data(self, X, name="X", binarize=None):
+        """X as it is, or an error: wrong shape, NaN, outside [0, 1]."""
+        X = super().check_data(X, name, binarize)
+        if not binarize:
+            BERNOULLI.check(X, name)
+        return X
 
     def _encode(self, x):
         z, cache = mlp_forward(x, self.params, self.encoder)
