@@ -86,7 +86,7 @@ def _parser():
 
 def _add_train(subparsers):
     """Options without a default are absent from the result: so a resumed run can tell what was asked for."""
-    train = subparsers.add_parser("train", help="train a VAE and write model, figures and summary")
+    train = subparsers.add_parser("train", help="train a VAE, or another model, and write model, figures and summary")
     options = train.add_argument_group("the run", argument_default=argparse.SUPPRESS)
     options.add_argument(
         "--data", type=_checked(_data, str), help="digits (default), mnist, fashion-mnist, binarized-mnist, grammar, or FILE.npz with X and perhaps y"
@@ -103,7 +103,7 @@ def _add_train(subparsers):
 
 def _add_model_options(add, default):
     """What the model is, its loss included."""
-    add("--latent", type=_whole("latent", 1), nargs="+", metavar="K", help=f"latent dimensions ({default['latent']})")
+    add("--latent", type=_whole("latent", 1), nargs="+", metavar="K", help=f"latent dimensions ({default['latent']}); two numbers for the ladder")
     add("--hidden", type=_whole("hidden", 1), nargs="*", metavar="H", help="sizes of hidden layers (128); none: linear")
     for kind, room, table in _RECORDS:
         names = ", ".join(f"{name}[:NUMBER]" if record.sized else name for name, record in table.items())
@@ -112,6 +112,7 @@ def _add_model_options(add, default):
     add("--activation", choices=list(ACTIVATIONS), help="tanh (default), relu, sigmoid, softplus")
     add("--alpha", type=_real("alpha", at_least=0), help="m2: weight of the cross-entropy of a labelled datum (10)")
     add("--labels", type=_whole("labels", 0), metavar="N", help="m2: how many labels it may see (20); 0: all")
+    add("--labels-first", type=_real("labels-first", at_least=0), metavar="EPOCHS", help="m2: the first epochs see the labels alone (6 of 60)")
     add("--word-dropout", type=_real("word-dropout", at_least=0, below=1), metavar="P", help="strings: share of symbols hidden in training (0)")
     add("--beta", type=_real("beta", at_least=0), help="weight of the KL in the loss (1)")
     add("--bound", choices=list(BOUNDS), help="elbo (default), or the k-sample bound with k = --samples")
@@ -125,6 +126,7 @@ def _add_fit_options(add, default, mnist):
     add("--batch-size", type=_whole("batch-size", 1), help=f"({default['batch_size']})")
     add("--optimizer", choices=["adam", "sgd"], help="adam (default) or sgd")
     add("--lr", type=_real("lr", above=0), help=f"learning rate ({default['lr']}; MNIST {mnist['lr']})")
+    add("--decay", action="store_true", help="the learning rate falls linearly to 0")
     add("--binarize", choices=["none", "threshold", "dynamic"], help="none; threshold: 1 from 1/2 on; dynamic: drawn anew each epoch")
     add("--seed", type=_whole("seed", 0, at_most=math.inf), help=f"({default['seed']})")
 
@@ -142,7 +144,7 @@ def _add_sample(subparsers):
     sample = subparsers.add_parser("sample", help="a picture of samples from the prior")
     sample.add_argument("run", help="the run's folder")
     sample.add_argument("-n", type=_whole("n", 1), default=64, help="how many (default 64)")
-    sample.add_argument("--out", required=True, metavar="FILE.png", help="the picture to write")
+    sample.add_argument("--out", required=True, metavar="FILE", help="the picture to write, a .png; of strings a .txt")
     sample.add_argument("--draws", action="store_true", help="draw x ~ p(x|z) instead of showing its mean")
     sample.add_argument("--seed", type=_whole("seed", 0, at_most=math.inf), help="another seed than the model's")
 

@@ -14,7 +14,7 @@ from ..vae import VAE
 from . import kinds
 from .kinds.record import EVALUATION_SAMPLES
 from .options import stored
-from .report import figure_lines, interactive, say
+from .report import figure_lines, interactive, say, test_terms
 from .runs import load_data
 
 
@@ -38,8 +38,7 @@ def evaluate(run, as_json=False, nll=False, samples=5000, rows=1000):
         return _evaluate_vae(model, X_test, as_json, nll, samples, rows)
     if nll:
         raise ValueError(f"--nll goes with a VAE alone, {run} holds a run of --model {options['model']}: leave it out")
-    terms = model.evaluate(X_test, y_test if kind.tested_with_labels else None, n_samples=EVALUATION_SAMPLES)
-    result = terms | kind.figures(model, X_train, X_test, y_test)
+    result = test_terms(kind, model, X_test, y_test) | kind.figures(model, X_train, X_test, y_test)
     if as_json:
         say(to_json(result))
         return 0
@@ -82,23 +81,22 @@ def sample(run, n, out, *, draws=False, seed=None):
     else:
         from .. import plots
 
-        title = f"{'x ~ p(x|z)' if draws else 'E[x|z]'} for z from the prior" if kind.model is VAE else f"Samples of --model {options['model']}"
         images = sampled.reshape(n, *(options["image"] or plots.image_shape(model.n_features)))
-        plots.save(out, plots.image_grid, images, size=(7, 7), title=title)
+        plots.save(out, plots.image_grid, images, size=(7, 7), title=kind.title[draws])
     say(f"wrote {out}")
     return 0
 
 
 def gradcheck(names=()):
     """Check every pair and the whole model of every likelihood and activation; exit status 1 unless all are ok."""
-    pages = zoo.names()
+    pages = {page: of_page for page, of_page in zoo.names().items() if of_page}
     jobs = {name: lambda job=job: check(*job[:2], *job[2], wrt=job[3]) for name, job in catalogue.pairs().items()}
     for name, job in catalogue.models(activations=ACTIVATIONS).items():
         jobs[f"model: {name}"] = lambda job=job: check_model(*job)
     unknown = [name for name in names if not any(_named(name, job, pages) for job in jobs)]
     if unknown:
         known = ", ".join(job for job in jobs if ":" not in job)
-        raise ValueError(f"no pair or model is called {', '.join(unknown)}; the pairs are {known}; or take model")
+        raise ValueError(f"no pair or model is called {', '.join(unknown)}; pages of the zoo are {', '.join(pages)}; pairs {known}; or take model")
     say(f"{'':<42} {'rel. error':>10}    backward against central differences, float64, as far as those can see")
     failed = 0
     for name, job in jobs.items():

@@ -6,10 +6,10 @@ from pathlib import Path
 from . import kinds
 
 # What every run has; the rest belongs to the model. Small data needs more and larger steps than MNIST to see as many gradients.
-RUN = {"data": "digits", "epochs": 300, "batch_size": 100, "optimizer": "adam", "lr": 0.003, "binarize": "none", "seed": 0}
+RUN = {"data": "digits", "epochs": 300, "batch_size": 100, "optimizer": "adam", "lr": 0.003, "decay": False, "binarize": "none", "seed": 0}
 MNIST = {"epochs": 20, "lr": 0.001}
-SINCE = {"model": "vae", "posterior": "diagonal", "prior": "standard", "warmup": 0.0, "image": None}  # what older runs did not name
 SETS = "digits", "mnist", "fashion-mnist", "binarized-mnist", "grammar"
+SINCE = {"model": "vae", "posterior": "diagonal", "prior": "standard", "warmup": 0.0, "decay": False, "image": None}  # what older runs did not name
 
 
 def defaults(model, data=RUN["data"]):
@@ -18,7 +18,25 @@ def defaults(model, data=RUN["data"]):
     >>> defaults("vae", "mnist")["epochs"]
     20
     """
-    return {"model": model} | RUN | kinds.get(model).options | (MNIST if data.endswith("mnist") else {})
+    own = kinds.get(model).options
+    of_data = MNIST if data.endswith("mnist") else {"labels": 0} if "labels" in own and data not in SETS else {}
+    return {"model": model} | RUN | own | of_data
+
+
+def complete(given, model):
+    """All options of a new run: what was given, and the defaults; where other epochs are given, a warm-up keeps its share of them.
+
+    >>> complete({"epochs": 30}, "ladder")["warmup"]
+    20.0
+    """
+    options = defaults(model, given.get("data", RUN["data"])) | given
+    share = options["epochs"] / (RUN | kinds.get(model).options)["epochs"]
+    for name in ("warmup", "labels_first"):
+        if options.get(name) and name not in given:
+            options[name] *= share
+    if options.get("warmup", 0) > options["epochs"] > 0:
+        raise ValueError(f"--warmup must be at most as long as the training, {options['epochs']} epochs, got {options['warmup']:g}: the KL would never have its full weight")
+    return options
 
 
 def fitting(given, model):
@@ -30,6 +48,7 @@ def fitting(given, model):
     if unknown:
         takes = ", ".join(f"--{name.replace('_', '-')}" for name in kinds.get(model).options)
         raise ValueError(f"--model {model} does not take {', '.join(unknown)}: beside what every run has it takes {takes}")
+    _refuse_strangers(known | given)
     sizes = given.get("latent")
     if sizes is None:
         return given
@@ -37,6 +56,15 @@ def fitting(given, model):
     if len(sizes) != wanted:
         raise ValueError(f"--latent must give {wanted} size{'s' * (wanted > 1)} for --model {model}, got {' '.join(map(str, sizes))}")
     return given | {"latent": sizes if isinstance(known["latent"], list) else sizes[0]}
+
+
+def _refuse_strangers(options):
+    """A ValueError for strings and any model but theirs, or for their model and images."""
+    strings, data = options["model"] == "strings", options["data"]
+    if data in SETS and strings != (data == "grammar"):
+        raise ValueError(f"--model strings takes --data grammar, and no other model does; got --model {options['model']} --data {data}")
+    if strings and options["binarize"] != "none":
+        raise ValueError(f"--binarize is for pixels, and --model strings has symbols: leave it out; got {options['binarize']}")
 
 
 def stored(path, options, n_features):

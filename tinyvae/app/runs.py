@@ -22,9 +22,10 @@ from ..grammar import strings
 from ..optim import SGD, Adam
 from ..params import count
 from ..support.storage import alone, read_arrays, to_json, write_text
+from ..support.validation import refuse_binary_bytes
 from . import kinds
 from .kinds.vae import GREY_LEVELS
-from .options import RUN, data_file, defaults, fitting, from_folder, stored
+from .options import complete, data_file, defaults, fitting, from_folder, stored
 from .pictures import draw
 from .report import Silent, Table, summarise, warn
 
@@ -40,7 +41,7 @@ def load_data(options, out):
         If the data is not there or not usable.
     """
     name, image = options["data"], None
-    whole = likelihoods.get(options.get("likelihood", "bernoulli")).whole
+    whole = likelihoods.get(options.get("likelihood", "bernoulli")).whole or options["model"] == "strings"
     if name in ("mnist", "fashion-mnist"):
         load = load_mnist if name == "mnist" else load_fashion_mnist
         (X_train, y_train), (X_test, y_test) = load("train"), load("test")
@@ -57,11 +58,23 @@ def load_data(options, out):
         y_train, y_test = (None, None) if y is None else (y_train, y_test)
     if options["binarize"] == "dynamic":
         X_test = binarize(X_test, training.stream(options["seed"], training.VALIDATION, 1))
-    if options["binarize"] == "threshold":
-        X_train, X_test = ((X >= (128 if X.dtype == np.uint8 else 0.5)).astype(np.float32) for X in (X_train, X_test))
-    elif options["model"] != "vae" and X_train.dtype == np.uint8 and options["binarize"] != "dynamic":
-        X_train, X_test = (np.divide(X, 255, dtype=np.float32) for X in (X_train, X_test))  # a VAE scales its pixels itself
+    X_train, X_test = (_as_wanted(X, options, whole) for X in (X_train, X_test))
     return X_train, X_test, y_train, y_test, image
+
+
+def _as_wanted(X, options, whole):
+    """Rows for this model: cut at 1/2 if that is asked for, else uint8 pixels in [0, 1]; a VAE scales its own."""
+    binarize = options["binarize"]
+    if binarize == "threshold" and whole:
+        raise ValueError(f"--binarize threshold is for grey values, and {options['likelihood']} has whole numbers: leave it out")
+    pixels = X.dtype == np.uint8 and not whole
+    if pixels and (binarize == "threshold" or options["model"] != "vae"):
+        refuse_binary_bytes("X", X)
+    if binarize == "threshold":
+        if not pixels and not (X.min() >= 0 and X.max() <= 1):
+            raise ValueError(f"--binarize threshold cuts grey values in [0, 1] at 1/2, got {X.min():g} to {X.max():g}: rescale X")
+        return (X >= (128 if pixels else 0.5)).astype(np.float32)
+    return np.divide(X, 255, dtype=np.float32) if pixels and options["model"] != "vae" and binarize == "none" else X
 
 
 def _load_npz(path):
@@ -96,10 +109,11 @@ def train(given, out, *, resume=False, overwrite=False, quiet=False):
     options, done = _open_run(given, out, checkpoint, resume, overwrite)
     kind = kinds.get(options["model"])
     X_train, X_test, y_train, y_test, options["image"] = load_data(options, out)
-    model, labels = kind.new(options, X_train), _labels(kind, options, y_train, y_test)
+    labels, n_classes = _labels(kind, options, y_train, y_test)
+    model = kind.new(options, X_train, n_classes)
     fit = partial(
         model.fit, X_train, **labels, batch_size=options["batch_size"], X_val=X_test, binarize=_binarize(options),
-        schedule=kind.schedule(options), checkpoint=checkpoint, resume=True, options=options,
+        schedule=kind.schedule(options), decay=options["epochs"] if options["decay"] else 0, checkpoint=checkpoint, resume=True, options=options,
     )  # fmt: skip
     _draw_weights(model)
     if done is None:
@@ -108,19 +122,24 @@ def train(given, out, *, resume=False, overwrite=False, quiet=False):
         out.mkdir(parents=True, exist_ok=True)
     with alone(out):
         if done is None:
-            _refuse_to_replace(out, resume or overwrite)  # once more: another run may have come and gone
+            _refuse_to_replace(out, overwrite)  # once more: another run may have come and gone
         _start_writing(out, checkpoint, kind, model, options, done, fit)
-        show = Silent() if quiet else Table(model, X_train, X_test, options, done)
+        show = Silent() if quiet else Table(kind, model, (X_train, X_test, labels.get("y")), options, done)
         return _finish(out, kind, model, (X_train, X_test, y_test), options, partial(fit, epochs=options["epochs"]), show)
 
 
 def _labels(kind, options, y_train, y_test):
-    """The labels that this model is trained with and judged by, as `fit` takes them."""
+    """The labels that this model is trained with and judged by, as `fit` takes them, and the number of classes."""
     if kind.labels is None:
-        return {}
+        return {}, None
     if y_train is None:
-        raise ValueError(f"--model {options['model']} needs labels: {options['data']} must hold an array y of shape (N,)")
-    return {"y": kind.labels(y_train, options), "y_val": y_test if kind.tested_with_labels else None}
+        raise ValueError(f"--model {options['model']} needs labels: {Path(options['data']).name} must hold an array y of shape (N,)")
+    both = np.concatenate([y_train, y_test])
+    if both.dtype.kind not in "biuf" or not np.all((both == np.floor(both)) & (both >= -1) & (both < len(both))):
+        raise ValueError(f"y must number the classes from 0, and hold -1 where one is unknown; got {np.unique(both)[:4].tolist()} and so on")
+    y_train, y_test = y_train.astype(np.int64), y_test.astype(np.int64)
+    y_val = kind.labels(y_test, options) if kind.tested_with_labels else None
+    return {"y": kind.labels(y_train, options), "y_val": y_val}, max(2, int(both.max()) + 1)
 
 
 def _finish(out, kind, model, data, options, fit, show):
@@ -180,9 +199,9 @@ def _open_run(given, out, checkpoint, resume, overwrite):
         return _continue(model, options, fitting(given, options["model"]), out), model.epoch
     if resume:
         warn(f"no checkpoint in {out}: training starts from the beginning")
-    _refuse_to_replace(out, resume or overwrite)
+    _refuse_to_replace(out, overwrite)
     name = given.get("model", "vae")
-    options = defaults(name, given.get("data", RUN["data"])) | fitting(given, name)
+    options = complete(fitting(given, name), name)
     return options | {"data": from_folder(options["data"], out)}, None
 
 
@@ -197,9 +216,9 @@ def _continue(model, options, given, out):
         raise ValueError(f"the checkpoint in {out} names the optimizer {options['optimizer']!r}, not adam or sgd: start again with --overwrite")
     if "data" in given and os.path.realpath(given["data"]) == os.path.realpath(data_file(options, out)):
         given = given | {"data": options["data"]}  # the same file by another name
-    changed = [name for name in given if name != "epochs" and given[name] != options[name]]
+    changed = [name for name in given if name != "epochs" and given[name] != options.get(name)]
     if changed:
-        what = ", ".join(f"{name} {options[name]} (got {given[name]})" for name in changed)
+        what = ", ".join(f"{name} {options.get(name)} (got {given[name]})" for name in changed)
         raise ValueError(f"the run in {out} was started with {what}: leave these options out, or choose another --out")
     epochs = given.get("epochs", options["epochs"])
     if epochs < model.epoch:

@@ -70,12 +70,13 @@ def image_shape(n_pixels):
     return (side, side) if side * side == n_pixels else (1, n_pixels)
 
 
-def learning_curves(history, ax=None):
+def learning_curves(history, ax=None, level=None):
     """Every term of the loss by epoch: for a VAE -ELBO and the two terms that it is the sum of; held-out data dashed.
 
     Parameters
     ----------
     history : dict of lists, as `Model.fit` returns it, in nats per datum
+    level : (number, words), a line at a height that is known
     """
     terms = [name for name in history if name not in ("epoch", "loss", "seconds") and not name.startswith("val_")]
     sum_of_two = {"neg_elbo", "reconstruction", "kl"} <= set(terms)
@@ -85,6 +86,8 @@ def learning_curves(history, ax=None):
         ax.plot(history["epoch"], history[name], color=colour, lw=2.5, label=in_words(name))
         if "val_" + name in history:
             ax.plot(history["epoch"], history["val_" + name], color=DARK[colour], lw=1.6, ls=(0, (3, 2)))
+    if level is not None:
+        ax.axhline(level[0], color="#777777", lw=1.5, ls=":", label=level[1])
     if any(name.startswith("val_") for name in history):
         ax.plot([], [], color="black", lw=1.6, ls=(0, (3, 2)), label="on test data")
     if ax.dataLim.y0 >= 0:
@@ -130,7 +133,7 @@ def _cells(images):
     return np.repeat(images, 8, axis=1), 8, w, (1, max(1, w // 8)), "auto"
 
 
-def reconstructions(X, X_hat, ax=None):
+def reconstructions(X, X_hat, ax=None, label="E[x|z = mu]"):
     """Originals in the upper row of each pair, their reconstructions below.
 
     Parameters
@@ -140,12 +143,12 @@ def reconstructions(X, X_hat, ax=None):
     n = len(X)
     ax = image_grid(np.concatenate([X, X_hat]), n_columns=n, ax=ax, title="Originals and their reconstructions")
     _, h, _, (gap, _), _ = _cells(X)
-    ax.set_yticks([(h - 1) / 2, h + gap + (h - 1) / 2], ["x", "E[x|z = mu]"], fontsize=FONT)
+    ax.set_yticks([(h - 1) / 2, h + gap + (h - 1) / 2], ["x", label], fontsize=FONT)
     ax.tick_params(length=0)
     return ax
 
 
-def latent_scatter(mu, y=None, ax=None, dimensions=(0, 1)):
+def latent_scatter(mu, y=None, ax=None, dimensions=(0, 1), what="means of q(z|x)"):
     """Posterior means of two latent dimensions, coloured by class, each class's numeral at its median.
 
     Parameters
@@ -159,7 +162,7 @@ def latent_scatter(mu, y=None, ax=None, dimensions=(0, 1)):
     if y is not None and not 0 < len(_classes(y)) <= len(CLASSES):
         y = None  # no classes but measurements: neither colours nor numerals could be told apart
     these = "" if mu.shape[1] == 2 else f", 2 of {mu.shape[1]} dimensions"
-    ax = _axes(ax, f"z{i + 1}", f"z{j + 1}", f"Where the encoder puts the data: means of q(z|x){these}")
+    ax = _axes(ax, f"z{i + 1}", f"z{j + 1}", f"Where the encoder puts the data: {what}{these}")
     if y is None:
         ax.scatter(mu[:, i], mu[:, j], s=28, alpha=0.7, color=BLUE, lw=0)
     else:

@@ -6,10 +6,10 @@ from ...train import independent_pixels
 from ...zoo.made import MADE
 from .record import Kind, as_images, line, term_lines
 
-OPTIONS = {"hidden": [200], "activation": "tanh", "epochs": 80, "binarize": "threshold"}
+OPTIONS = {"hidden": [200], "activation": "tanh", "epochs": 80, "batch_size": 50, "binarize": "threshold"}
 
 
-def new(options, X):
+def new(options, X, n_classes):
     """A MADE of these options for rows like those of X."""
     return MADE(X.shape[1], options["hidden"], activation=options["activation"], seed=options["seed"])
 
@@ -33,11 +33,11 @@ def sample(made, n, seed, draws):
 def pictures(plots, made, X_test, y_test, history, image):
     """Its loss, and images drawn pixel by pixel."""
     images = partial(as_images, image=image)
-    title = "p(x_i = 1 | the pixels drawn before it)"
     return {
         "learning_curves": (plots.learning_curves, (history,), {}),
-        "samples": (plots.image_grid, (images(made.sample(64, mean=True)),), {"size": (7, 7), "title": title}),
+        "samples": (plots.image_grid, (images(made.sample(64, mean=True)),), {"size": (7, 7), "title": TITLE[0]}),
     }
 
 
-KIND = Kind(MADE, OPTIONS, new, pictures, ("learning_curves", "samples"), sample, figures=figures, lines=lines)
+TITLE = "p(x_i = 1 | the pixels drawn before it)", "x_i ~ p(x_i | the pixels drawn before it)"
+KIND = Kind(MADE, OPTIONS, new, pictures, ("learning_curves", "samples"), sample, figures=figures, lines=lines, title=TITLE)

@@ -20,9 +20,8 @@ def no_figures(model, X_train, X_test, y_test):
     return {}
 
 
-def all_labels(y, options):
-    """All labels of the training rows."""
-    return y
+def no_words(options, y):
+    """Nothing to say."""
 
 
 class Kind(NamedTuple):
@@ -32,13 +31,16 @@ class Kind(NamedTuple):
     ----------
     model : subclass of Model, whose `units` are the columns of the table
     options : name -> default, of the options that this model takes beside those of every run, or another default of those
-    new : (options, X) -> a new model
+    new : (options, X, number of classes or None) -> a new model
     pictures : (plots, model, X_test, y_test, history, image) -> name -> (function that draws it, its arguments, options)
     files : names of these pictures
     sample : (model, n, seed, draws) -> images of shape (n, D), or a list of str
     schedule : options -> the schedule of training, or None
     labels : (y, options) -> the labels to train on; None if the model takes none
     tested_with_labels : whether the terms of test rows are those of labelled rows
+    test_terms : the terms that test rows have, where not all
+    says : (options, y as trained on or None) -> a line about the data, or None
+    title : of a picture of samples: (of means, of draws)
     figures : (model, X_train, X_test, y_test) -> figures beside the terms, name -> number
     lines : summary -> lines about these figures
     """
@@ -52,6 +54,9 @@ class Kind(NamedTuple):
     schedule: Callable = no_schedule
     labels: Callable | None = None
     tested_with_labels: bool = False
+    test_terms: tuple | None = None
+    says: Callable = no_words
+    title: tuple = ("E[x|z] for z from the prior", "x ~ p(x|z) for z from the prior")
     figures: Callable = no_figures
     lines: Callable | None = None
 
@@ -69,9 +74,9 @@ def percent_line(words, share, note=""):
     return f"  {words:<21}{100 * share:9.1f} %  {note}".rstrip()
 
 
-def term_lines(kind, summary):
+def term_lines(kind, summary, notes=NOTES):
     """The terms of the loss, those that are summed up further to the right."""
-    return [line(in_words(name), summary[name], NOTES.get(name, ""), 2 if i == 0 else 4) for i, name in enumerate(kind.model.units)]
+    return [line(in_words(name), summary[name], notes.get(name, ""), 2 if i == 0 else 4) for i, name in enumerate(kind.model.units)]
 
 
 # ---- pictures of images ----------------------------------------------------------------------------------

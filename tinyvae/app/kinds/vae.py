@@ -17,8 +17,10 @@ OPTIONS = {
 GREY_LEVELS = 16  # of the digits, above 0
 
 
-def new(options, X):
+def new(options, X, n_classes):
     """A VAE of these options for rows like those of X."""
+    if options["bound"] == "iwae" and options["warmup"]:
+        raise ValueError("--warmup weighs the KL, and --bound iwae has no KL term: leave one of them out")
     likelihood = options["likelihood"]
     if likelihood in likelihoods.LIKELIHOODS and likelihoods.get(likelihood).sized and options["data"] == "digits":
         likelihood = f"{likelihood}:{GREY_LEVELS + 1}"  # as many classes as there are grey levels
@@ -72,12 +74,13 @@ def pictures(plots, vae, X_test, y_test, history, image):
     carried = training.kl_by_dimension(vae, X_test) if by_dimension else mu.var(0)
     leading = tuple(sorted(np.argsort(carried)[-2:]))  # the two dimensions that carry most
     classes = None if y_test is None else y_test[:2000]
-    title = "E[x|z] for z from the prior"
+    q = "z of eps = 0" if vae.parts.posterior.by_noise else "mu"  # a flow bends the mean of the noise too, and its z has another mean
+    where = "q(z|x) at eps = 0" if vae.parts.posterior.by_noise else "means of q(z|x)"
     found = {
         "learning_curves": (plots.learning_curves, (history,), {}),
-        "reconstructions": (plots.reconstructions, (images(vae.scaled(few)), images(vae.reconstruct(few))), {"size": size}),
-        "samples": (plots.image_grid, (images(vae.sample(64, mean=True)),), {"size": (7, 7), "title": title}),
-        "latent": (plots.latent_scatter, (mu[:2000], classes), {"size": (8, 6.5), "dimensions": leading}),
+        "reconstructions": (plots.reconstructions, (images(vae.scaled(few)), images(vae.reconstruct(few))), {"size": size, "label": f"E[x|z = {q}]"}),
+        "samples": (plots.image_grid, (images(vae.sample(64, mean=True)),), {"size": (7, 7), "title": KIND.title[0]}),
+        "latent": (plots.latent_scatter, (mu[:2000], classes), {"size": (8, 6.5), "dimensions": leading, "what": where}),
         "manifold": (plots.manifold_grid, (lambda Z: images(vae.decode(Z)),), {"size": (7.5, 7.5)}),
         "kl_by_dimension": (plots.kl_bars, (carried,), {}),
     }
