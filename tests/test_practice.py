@@ -175,6 +175,7 @@ def test_a_pass_of_the_first_lab_trains_a_vae(folder, capsys):
     assert before > 40 and 25 < after < 27, "independent pixels have 27.0"
 
 
+@pytest.mark.slow
 def test_the_capstone_takes_what_is_right_and_says_so(folder, capsys, monkeypatch):
     """Own parts: one right, one wrong, one that never ends, one whose cache does not suit; the rest is the package's."""
     monkeypatch.setattr(runner, "SECONDS", 3)
