@@ -37,6 +37,7 @@ def names(found):
     return set(kinds).union(*(SAME.get(kind, set()) for kind in kinds))
 
 
+@pytest.mark.slow
 def test_wrong_functions_are_named_and_none_by_another_name():
     """With the right function at hand: at least 85 % (the first time it was tried, 90 % of 184)."""
     named, misnamed = 0, []

@@ -120,6 +120,7 @@ def test_names_that_are_not_there(folder, capsys):
 # ---- the check, by levels ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_levels_are_earned(folder, capsys):
     """A first wrong attempt shows the symptom; a changed second one the step; the formula comes on giving up."""
     write(folder, "tanh_backward", WRONG)

@@ -89,7 +89,7 @@ def sample(run, n, out, *, draws=False, seed=None):
 
 def gradcheck(names=()):
     """Check every pair and the whole model of every likelihood and activation; exit status 1 unless all are ok."""
-    pages = {page: of_page for page, of_page in zoo.names().items() if of_page}
+    pages = {page: of_page for page, of_page in zoo.names().items() if of_page} if names else {}
     jobs = {name: lambda job=job: check(*job[:2], *job[2], wrt=job[3]) for name, job in catalogue.pairs().items()}
     for name, job in catalogue.models(activations=ACTIVATIONS).items():
         jobs[f"model: {name}"] = lambda job=job: check_model(*job)
