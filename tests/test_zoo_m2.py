@@ -7,12 +7,12 @@ import pytest
 from figures import assert_reached, digits
 
 from tinyvae import Adam, Model, Network, check_model
+from tinyvae.layers import log_softmax
 from tinyvae.likelihoods import categorical_backward, categorical_forward
 from tinyvae.mlp import mlp_backward, mlp_forward, mlp_init
 from tinyvae.zoo.m2 import (
     M2,
     labels_first,
-    log_softmax,
     unlabelled_bound_backward,
     unlabelled_bound_forward,
 )

@@ -115,6 +115,16 @@ def sigmoid(x):
     return y
 
 
+def log_softmax(logits):
+    """log p of p = softmax(logits) over the last axis, both of shape (..., C); the largest is taken away first, so nothing overflows.
+
+    >>> print(log_softmax(np.array([50000.0, 50000.0])).round(4))
+    [-0.6931 -0.6931]
+    """
+    shifted = logits - logits.max(-1, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(-1, keepdims=True))
+
+
 def softplus(x):
     """log(1 + exp(x)), with only exp(-|x|) evaluated: it cannot overflow.
 

@@ -5,7 +5,7 @@ Sequences have their time on the first axis, so that step t is a[t], one row per
 
 import numpy as np
 
-from .layers import _rows, sigmoid
+from .layers import _rows, log_softmax, sigmoid
 
 END = 0  # the symbol that ends a string, and fills the columns after it
 
@@ -150,8 +150,7 @@ def string_log_p_forward(logits, x):
     log_px : ndarray of shape (N,), in nats per string
     cache : what `string_log_p_backward` needs
     """
-    log_p = logits - logits.max(-1, keepdims=True)
-    log_p -= np.log(np.exp(log_p).sum(-1, keepdims=True))
+    log_p = log_softmax(logits)
     ends = x == END
     counts = np.cumsum(ends, axis=0) == ends  # no end before t
     chosen = counts[..., None] * (x[..., None] == np.arange(logits.shape[-1]))

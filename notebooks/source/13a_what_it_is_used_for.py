@@ -27,6 +27,7 @@ from tinyvae import VAE, Adam, check_model, kl_forward, load_digits, train_test_
 from tinyvae.companion import show
 from tinyvae.estimators import standard_error
 from tinyvae.exact import PCA, PPCA
+from tinyvae.layers import log_softmax
 from tinyvae.plots import image_grid, latent_scatter, use_style
 from tinyvae.priors.mixture import mixture_forward
 from tinyvae.zoo.aggregate import Mixture, fit_mixture, kl_in_parts
@@ -49,7 +50,6 @@ from tinyvae.zoo.m1_m2 import stacked
 from tinyvae.zoo.m2 import (
     M2,
     labels_first,
-    log_softmax,
     unlabelled_bound_backward,
     unlabelled_bound_forward,
 )

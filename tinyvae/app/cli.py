@@ -111,7 +111,7 @@ def _add_model_options(add, default):
     add("--eta", type=_real("eta", above=0), help="variance of a Gaussian or Laplace likelihood (1)")
     add("--activation", choices=list(ACTIVATIONS), help="tanh (default), relu, sigmoid, softplus")
     add("--alpha", type=_real("alpha", at_least=0), help="m2: weight of the cross-entropy of a labelled datum (10)")
-    add("--labels", type=_whole("labels", 0), metavar="N", help="m2: how many labels it may see (20); 0: all")
+    add("--labels", type=_whole("labels", 0), metavar="N", help="m2: how many labels it may see (20; of a FILE.npz all); 0: all")
     add("--labels-first", type=_real("labels-first", at_least=0), metavar="EPOCHS", help="m2: the first epochs see the labels alone (6 of 60)")
     add("--word-dropout", type=_real("word-dropout", at_least=0, below=1), metavar="P", help="strings: share of symbols hidden in training (0)")
     add("--beta", type=_real("beta", at_least=0), help="weight of the KL in the loss (1)")

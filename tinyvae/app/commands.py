@@ -14,7 +14,7 @@ from ..vae import VAE
 from . import kinds
 from .kinds.record import EVALUATION_SAMPLES
 from .options import stored
-from .report import figure_lines, interactive, say, test_terms
+from .report import figure_lines, interactive, say, tested_terms
 from .runs import load_data
 
 
@@ -38,7 +38,7 @@ def evaluate(run, as_json=False, nll=False, samples=5000, rows=1000):
         return _evaluate_vae(model, X_test, as_json, nll, samples, rows)
     if nll:
         raise ValueError(f"--nll goes with a VAE alone, {run} holds a run of --model {options['model']}: leave it out")
-    result = test_terms(kind, model, X_test, y_test) | kind.figures(model, X_train, X_test, y_test)
+    result = tested_terms(kind, model, X_test, y_test) | kind.figures(model, X_train, X_test, y_test)
     if as_json:
         say(to_json(result))
         return 0

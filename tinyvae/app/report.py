@@ -61,7 +61,7 @@ def _of_data(data, options):
     return f"{len(X_train)} training and {len(X_test)} test rows of {X_train.shape[1]} {what}{cut}"
 
 
-def test_terms(kind, model, X_test, y_test):
+def tested_terms(kind, model, X_test, y_test):
     """The terms that test rows have, in nats per datum, by some draws of the noise."""
     terms = model.evaluate(X_test, y_test if kind.tested_with_labels else None, n_samples=EVALUATION_SAMPLES)
     return {name: value for name, value in terms.items() if name in (kind.test_terms or terms)}
@@ -81,7 +81,7 @@ def summarise(kind, model, X_train, X_test, y_test, history, options):
         "training_seconds": round(sum(history["seconds"]), 3) if history.get("seconds") else 0.0,
         "n_train": len(X_train),
         "n_test": len(X_test),
-        **test_terms(kind, model, X_test, y_test),
+        **tested_terms(kind, model, X_test, y_test),
         **kind.figures(model, X_train, X_test, y_test),
         "unit": "nats per datum",
         "options": options,

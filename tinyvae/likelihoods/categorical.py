@@ -4,6 +4,7 @@ from functools import partial
 
 import numpy as np
 
+from ..layers import log_softmax
 from .record import Likelihood
 
 
@@ -20,8 +21,7 @@ def categorical_forward(logits, x):
     log_px : ndarray of shape (N,), in nats
     cache : what `categorical_backward` needs
     """
-    top = logits.max(-1, keepdims=True)
-    log_p = logits - top - np.log(np.exp(logits - top).sum(-1, keepdims=True))
+    log_p = log_softmax(logits)
     classes = np.broadcast_to(x.astype(np.intp)[..., None], (*log_p.shape[:-1], 1))
     cache = log_p, classes
     return np.take_along_axis(log_p, classes, -1).sum((-2, -1)), cache

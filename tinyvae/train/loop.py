@@ -105,10 +105,8 @@ def fit(
     data, validation = _checked(model, X, y, binarize), _checked(model, X_val, y_val, binarize, "_val")
     epochs, batch_size = check_int("epochs", epochs, 0), check_int("batch_size", batch_size, 1)
     optimizer = Adam() if optimizer is None else optimizer
-    decay = epochs if decay is True else check_int("decay", decay or 0, 0)
+    decay = _epochs_of(decay, epochs)
     _check_options(model, optimizer, binarize, schedule, decay, checkpoint, resume)
-    if 0 < decay < epochs:
-        raise ValueError(f"decay must be True, or at least as many epochs as are trained, {epochs}, got {decay}: the learning rate would fall below 0")
     run = Run(model, data, validation, epochs, batch_size, optimizer, binarize, schedule, decay, seed)
     run = run._replace(settings=_settings(run, checkpoint))  # now, for the learning rate may change on the way
     names = columns(model, X_val is not None)
@@ -215,6 +213,14 @@ def _checked(model, X, y, binarize, suffix=""):
         return None
     X = model.check_data(X, name="X" + suffix, binarize=binarize)
     return X, check_labels(y, X, model.dtype, name="y" + suffix)
+
+
+def _epochs_of(decay, epochs):
+    """Over how many epochs the learning rate falls to 0; 0 if it stays."""
+    over = epochs if decay is True else check_int("decay", decay or 0, 0)
+    if 0 < over < epochs:
+        raise ValueError(f"decay must be True, or at least as many epochs as are trained, {epochs}, got {over}: the learning rate would fall below 0")
+    return over
 
 
 def _check_options(model, optimizer, binarize, schedule, decay, checkpoint, resume):

@@ -27,6 +27,7 @@ from ..gaussian import (
     reparameterize_backward,
     reparameterize_forward,
 )
+from ..layers import log_softmax
 from ..likelihoods import categorical_backward, categorical_forward
 from ..mlp import ACTIVATIONS, Network, mlp_backward, mlp_forward, mlp_init
 from ..model import CHUNK, Model
@@ -38,12 +39,6 @@ from ..support.validation import (
     check_number,
     check_sizes,
 )
-
-
-def log_softmax(logits):
-    """log q of q = softmax(logits), both of shape (..., C)."""
-    shifted = logits - logits.max(-1, keepdims=True)
-    return shifted - np.log(np.exp(shifted).sum(-1, keepdims=True))
 
 
 def unlabelled_bound_forward(bound, logits):

@@ -11,7 +11,7 @@ from typing import ClassVar, NamedTuple
 
 import numpy as np
 
-from ..layers import softplus
+from ..layers import log_softmax, softplus
 from ..likelihoods.bernoulli import RECORD as BERNOULLI
 from ..likelihoods.bernoulli import bernoulli_backward, bernoulli_forward
 from ..mlp import Network, mlp_backward, mlp_forward, mlp_init
@@ -66,8 +66,7 @@ def markov_forward(first, following, k):
     first (C,), following (P - 1, C, C), a row for each code before; k (N, P), log p(k) (N,), in nats.
     """
     logits = np.stack([np.broadcast_to(first, (len(k), len(first))), *(table[before] for table, before in zip(following, k.T[:-1]))])
-    logits = logits - logits.max(-1, keepdims=True)
-    log_p = logits - np.log(np.exp(logits).sum(-1, keepdims=True))  # (P, N, C)
+    log_p = log_softmax(logits)  # (P, N, C)
     cache = log_p, k, following.shape
     return np.take_along_axis(log_p, k.T[..., None], -1)[..., 0].sum(0), cache
 
