@@ -25,3 +25,12 @@ def assert_reached(what, values, target, deviation, *, lower=False, seeds=3):
     error = np.sqrt(spread**2 / len(values) + deviation**2 / seeds)
     worse = (mean - target) * (1 if lower else -1)
     assert worse <= 2 * error, f"{what}: {mean:.4g} +- {spread:.2g} over {len(values)} seeds; wanted {target:.4g} +- {deviation:.2g}"
+
+
+def assert_stated(what, values, mean, deviation):
+    """README and notebooks state this mean +- standard deviation of `values`: so it is, to two standard errors of the difference.
+
+    The seeds are the same, so on the machine that wrote the figure the difference is that of rounding; another machine sums in another order.
+    """
+    error = np.sqrt((np.var(values, ddof=1) + deviation**2) / len(values))
+    assert abs(np.mean(values) - mean) <= 2 * error, f"{what}: {np.mean(values):.4g} +- {np.std(values, ddof=1):.2g}; stated is {mean:.4g} +- {deviation:.2g}"

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from figures import assert_reached, digits
+from figures import assert_reached, assert_stated, digits
 
 from tinyvae import VAE, Adam
 from tinyvae.estimators import standard_error
@@ -148,7 +148,7 @@ def test_bad_input_is_refused(trained, fitted):
 @pytest.mark.slow
 def test_figures_of_the_two_parts_and_of_the_mixture():
     """Binary digits, K = 2, H = 128, Adam 0.003, batch 100, 100 epochs: there the mean KL of the training data is about the 2.587 of the target."""
-    marginal, kept, gains, joint = [], [], [], []
+    marginal, total, kept, gains, joint = [], [], [], [], []
     for seed in range(3):
         vae, mixed = VAE(64, 2, seed=seed), VAE(64, 2, prior="mixture:10", seed=seed)
         for model in (vae, mixed):
@@ -157,11 +157,17 @@ def test_figures_of_the_two_parts_and_of_the_mixture():
         assert abs(parts.kl - parts.information - parts.marginal) < 1e-13 and abs(parts.kl - parts.closed) < 4 * parts.error[0]
         assert 2.4 < parts.kl < 2.75
         marginal.append(parts.marginal)
+        total.append(parts.kl)
         kept.append(prior_gain(vae, mixture, X_TRAIN)[0] / parts.marginal)
         gains.append(prior_gain(vae, mixture, X_TEST, n_samples=50)[0])
         joint.append(np.mean(mixed.elbo(X_TEST, rng=0, n_samples=100) - vae.elbo(X_TEST, rng=0, n_samples=100)))
     for lower in (True, False):
         assert_reached("marginal KL, training data", marginal, 0.109, 0.006, lower=lower)
     assert_reached("gain of the fitted mixture, test data", gains, 0.078, 0.005)
+    for what, values, stated in (
+        ("mean KL", total, (2.544, 0.035)), ("marginal KL", marginal, (0.108, 0.018)), ("gain on training rows", np.multiply(kept, marginal), (0.096, 0.016)),
+        ("gain on test rows", gains, (0.078, 0.021)), ("trained jointly", joint, (0.27, 0.28)),
+    ):  # fmt: skip
+        assert_stated(what, values, *stated)
     assert 0.7 < min(kept) and max(kept) < 1, "ten Gaussians get most of the marginal KL back, and never more"
     assert abs(np.mean(joint)) < 3 * standard_error(joint), "trained jointly: a difference that three seeds do not resolve"

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from figures import assert_reached
+from figures import assert_reached, assert_stated
 from scipy.stats import norm
 
 from tinyvae import Adam, check_model
@@ -161,6 +161,8 @@ def test_six_layers_learn_the_banana():
         assert np.abs(double.inverse_transform(double.transform(X)) - X).max() < 1e-12
     print("banana: KL", np.round(kls, 4), "a Gaussian", np.round(gaussians, 3), "mass", np.round(masses, 5))
     assert_reached("KL(banana || flow)", kls, 0.017, 0.004, lower=True)
+    assert_stated("KL(banana || flow)", kls, 0.018, 0.008)
+    assert abs(np.mean(gaussians) - 1.29) < 0.02
     assert np.abs(np.array(masses) - 1).max() < 1e-3 and min(gaussians) > 0.5
 
 
@@ -170,4 +172,5 @@ def test_separate_arms_are_hard():
     kls = [kl_to(trained("pinwheel", seed, (32, 32), 0.01), "pinwheel", log_pinwheel)[0] for seed in range(3)]
     gaussians = [fitted_gaussian("pinwheel", log_pinwheel, seed) for seed in range(3)]
     print("pinwheel: KL", np.round(kls, 3), "a Gaussian", np.round(gaussians, 3))
+    assert_stated("KL(pinwheel || flow)", kls, 0.57, 0.09)
     assert 0.3 < min(kls) and np.mean(kls) < 0.7 and min(gaussians) > 1.3

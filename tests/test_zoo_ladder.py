@@ -3,7 +3,7 @@ the loss, [LADDER.1] and [LADDER.2], is checked whole with the models of the cat
 
 import numpy as np
 import pytest
-from figures import assert_reached, digits
+from figures import assert_reached, assert_stated, digits
 from scipy.stats import multivariate_normal, norm
 
 from tinyvae import VAE, Adam
@@ -179,6 +179,13 @@ def test_figures_of_two_levels():
     sampled = [model.log_likelihood(X_test, 1000).mean() for model, *_ in runs]
     assert_reached("ELBO of two levels", elbo, -18.52, 0.08)
     assert_reached("log p(x) of two levels by importance sampling", sampled, -17.76, 0)
+    at_once = [run[1] for run in trained(lambda seed: Ladder(64, seed=seed), 0)[0]]
+    alone = [model.log_likelihood(X_test, 1000).mean() for model, *_ in one_level]
+    for what, values, stated in (
+        ("two levels", elbo, (-18.53, 0.16)), ("two levels, log p", sampled, (-17.41, 0.12)), ("two levels, no warm-up", at_once, (-19.06, 0.43)),
+        ("one level", [run[1] for run in one_level], (-19.12, 0.03)), ("one level, log p", alone, (-18.51, 0.03)),
+    ):  # fmt: skip
+        assert_stated(what, values, *stated)
     assert np.mean(elbo) > np.mean([run[1] for run in one_level]) + 0.3, "one level of the same width"
     assert all(a > b for a, b in zip(sampled, elbo))
     for _, _, terms in runs:
@@ -192,11 +199,14 @@ def test_without_warm_up_the_lower_level_of_deeper_networks_dies():
     for _, _, terms in runs:
         assert terms["kl_lower"] < 1e-3 and terms["kl_upper"] > 2
     assert np.mean([run[1] for run in runs]) < -20
+    lower = [terms["kl_lower"] for _, _, terms in trained(lambda seed: Ladder(64, hidden=(128, 128), seed=seed), 40)[0]]
+    assert min(lower) < 1e-3 and sorted(lower)[1] > 1, "with warm-up one of three"
 
 
 @pytest.mark.slow
 def test_one_level_of_the_same_depth_is_as_good():
     """What two levels gain over one with a hidden layer, one level gains by two hidden layers: on these digits it is depth, not a level."""
     (two, _), (deep, _) = trained(lambda seed: Ladder(64, seed=seed), 40), trained(lambda seed: VAE(64, 8, hidden=(128, 128), seed=seed), 40)
+    assert_stated("one level, two hidden layers", [run[1] for run in deep], -18.42, 0.10)
     gap = np.mean([run[1] for run in deep]) - np.mean([run[1] for run in two])
     assert -0.1 < gap < 0.4

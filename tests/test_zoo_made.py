@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from figures import assert_reached, digits
+from figures import assert_reached, assert_stated, digits
 
 from tinyvae import VAE, Adam, load_digits
 from tinyvae.masked import (
@@ -132,5 +132,7 @@ def test_figure_log_p_of_digits():
     independent = np.mean((np.where(X_test == 1, np.log(p), np.log(1 - p))).sum(1))
     print(f"MADE {np.round(at_80, 3)}, after 160 epochs {np.round(at_160, 3)}; VAE {np.round(of_vae, 3)}; independent pixels {independent:.2f}")
     assert_reached("log p of MADE", at_80, -17.19, 0.08)
+    assert_stated("log p of MADE", at_80, -17.25, 0.04)
+    assert abs(np.mean(of_vae) + 17.55) < 0.1
     assert np.all(np.array(at_160) < np.array(at_80) - 0.1), "it overfits"
     assert np.mean(at_80) > np.mean(of_vae) + 0.15 > independent + 4

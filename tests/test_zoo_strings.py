@@ -6,7 +6,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from figures import assert_reached
+from figures import assert_reached, assert_stated
 from scipy.stats import chisquare
 
 from tinyvae import Adam, gaussian_log_density_forward, grammar
@@ -273,6 +273,10 @@ def test_figures_of_the_sequence_vae():
         assert_reached(f"{kind}: -ELBO - entropy", found[kind]["over"], price, 0.0, lower=True)
         assert min(np.array(found[kind]["over"]) + 3 * np.array(found[kind]["error"])) > 0, "below the entropy"
         assert_reached(f"{kind}: samples that parse", found[kind]["valid"], 0.96, 0.0)
+    for kind, over, kl in zip(kinds[1:], ((0.014, 0.004), (0.039, 0.010), (0.093, 0.008)), ((0.034, 0.012), (1.28, 0.29), (1.42, 0.06))):
+        assert_stated(f"{kind}: -ELBO - entropy", found[kind]["over"], *over)
+        assert_stated(f"{kind}: KL", found[kind]["kl"], *kl)
+    assert_stated("language model", found["language model"]["over"], 0.011, 0.002)
     assert max(found["plain"]["kl"]) < 0.1, "collapsed"
     assert_reached("warm-up: KL", found["warm-up"]["kl"], 0.89, 0.0)
     assert_reached("warm-up, dropout: KL", found["warm-up, dropout"]["kl"], 1.44, 0.0)

@@ -94,7 +94,7 @@ def _add_train(subparsers):
     options.add_argument("--model", choices=kinds.TABLE, help="vae (default, and of the defaults below) or another; each takes those of the options that it needs")
     _add_model_options(options.add_argument, defaults("vae"))
     _add_fit_options(options.add_argument, defaults("vae"), MNIST)
-    train.add_argument("--out", help="the run's folder (runs/NAME of the data)")
+    train.add_argument("--out", help="the run's folder (runs/DATA, of another model runs/DATA-MODEL)")
     existing = train.add_mutually_exclusive_group()
     existing.add_argument("--resume", action="store_true", help="go on from the checkpoint in the run's folder")
     existing.add_argument("--overwrite", action="store_true", help="replace a run that is there")

@@ -47,7 +47,8 @@ class Table:
 
     def summary(self, kind, summary, files):
         """The figures of the finished run, and the files that hold it."""
-        say(f"test split, nats per datum, after {summary['epochs']} epochs in {summary['training_seconds']:.1f} s; by {EVALUATION_SAMPLES} draws")
+        drawn = f"; means over {EVALUATION_SAMPLES} draws" if "kl" in kind.model.units else ""
+        say(f"test split, nats per datum, after {summary['epochs']} epochs in {summary['training_seconds']:.1f} s{drawn}")
         for text in figure_lines(kind, summary):
             say(text)
         say("wrote " + "\n      ".join(str(file) for file in files))

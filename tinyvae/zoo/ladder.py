@@ -246,11 +246,11 @@ class Ladder(Model):
         w = p(x|z1) p(z1|z2) p(z2) / (q(z2|x) q(z1|x, z2)),  (z1, z2) ~ q
         """
         x, rng = self.scaled(self.check_data(X)), generator(rng, self.seed, EVALUATION)
-        log_w = [self._log_weight(x, self.draw_noise(rng, (x, None))) for _ in range(check_int("n_samples", n_samples, 1))]
+        q2, _ = encode_forward(x, self.params, self.upper)
+        log_w = [self._log_weight(x, q2, self.draw_noise(rng, (x, None))) for _ in range(check_int("n_samples", n_samples, 1))]
         return iwae_bound_forward(np.array(log_w, np.float64))[0]
 
-    def _log_weight(self, x, noise):
-        q2, _ = encode_forward(x, self.params, self.upper)
+    def _log_weight(self, x, q2, noise):
         z2, _ = reparameterize_forward(*q2, noise[1])
         q1, p1 = self._lower(x, z2)
         z1, _ = reparameterize_forward(*q1, noise[0])
