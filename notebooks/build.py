@@ -29,7 +29,7 @@ from tasks import current
 
 from tinyvae.support.storage import write_text
 
-UNCHECKED = {"answer", "timing"}  # not stored; not the same twice
+UNCHECKED = {"answer", "timing", "rounding"}  # not stored; not the same twice; not the same where another BLAS has rounded a training
 NUMBER = re.compile(r"([-+]?(?:[0-9]{1,3}(?:,[0-9]{3})+(?![0-9])|[0-9]+))(\.[0-9]*)?([eE][-+]?[0-9]+)?")
 TOKEN = re.compile(rf"[^\W0-9]\w*|{NUMBER.pattern}|\S")  # a word, a number, or a sign
 ROW = re.compile(r"(.*?\S) +(\([0-9, ]*\)) .*  (\S.*)")  # of the report of a gradient check: name, shape, verdict

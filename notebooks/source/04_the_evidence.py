@@ -424,7 +424,7 @@ assert -0.01 < kl_banana < 0.15 and 0.97 < inside["banana"] < 1.001 and 0.97 < i
 # in the arms. After a longer training (the tests, three seeds) the KL that is left is .018 ± .008 nats for the banana, where the best Gaussian
 # has 1.29, and .57 ± .09 for the pinwheel, where it has 1.35.
 
-# %%
+# %% tags=["rounding"]
 bridge = {}
 for name, flow in flows.items():
     data = synthetic(name, 4000, seed=3)
