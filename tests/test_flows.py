@@ -105,21 +105,6 @@ def test_what_a_vae_is_used_for(tmp_path):
         LocalPosterior(vae, X, "iaf:3")
 
 
-def test_the_local_gradient_of_a_flow_matches_its_elbo():
-    q, eps = LocalPosterior(VAE(6, 3, hidden=(5,), posterior="iaf:2"), X, "iaf:2"), np.random.default_rng(1).standard_normal((2, 7, 3))
-    q.vae.theta += 0.3 * np.random.default_rng(2).standard_normal(q.vae.theta.size)
-
-    def forward(theta):
-        q.theta[...] = theta
-        return q.elbo_and_grad(eps)[0].sum(), theta
-
-    def backward(dout, theta):
-        q.theta[...] = theta
-        return dout * q.elbo_and_grad(eps)[1]
-
-    assert check(forward, backward, q.theta.copy() + 0.1).error <= 1e-8
-
-
 # ---- one density -------------------------------------------------------------------------------------------------
 
 GRID = GridPosterior(lambda x, z: banana_forward(z)[0] + (z * z).sum(1) / 2 + np.log(2 * np.pi), n_latent=2)

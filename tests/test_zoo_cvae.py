@@ -9,7 +9,8 @@ from scipy.stats import multivariate_normal
 from tinyvae import VAE, Adam
 from tinyvae.bounds import elbo_terms_forward
 from tinyvae.gaussian import kl_forward
-from tinyvae.zoo.cvae import CVAE, one_hot
+from tinyvae.layers import one_hot
+from tinyvae.zoo.cvae import CVAE
 
 D, C, K = 5, 3, 2
 

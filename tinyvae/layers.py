@@ -125,6 +125,16 @@ def log_softmax(logits):
     return shifted - np.log(np.exp(shifted).sum(-1, keepdims=True))
 
 
+def one_hot(y, n_classes, dtype="float64"):
+    """Row n holds 1 in column y_n and 0 elsewhere; shape (N, C).
+
+    >>> print(one_hot(np.array([2, 0]), 3))
+    [[0. 0. 1.]
+     [1. 0. 0.]]
+    """
+    return (np.asarray(y)[:, None] == np.arange(n_classes)).astype(dtype)
+
+
 def softplus(x):
     """log(1 + exp(x)), with only exp(-|x|) evaluated: it cannot overflow.
 

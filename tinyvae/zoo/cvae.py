@@ -24,6 +24,7 @@ from ..gaussian import (
     reparameterize_backward,
     reparameterize_forward,
 )
+from ..layers import one_hot
 from ..mlp import ACTIVATIONS, Network, mlp_init
 from ..model import Model
 from ..support.streams import EVALUATION, SAMPLING, generator
@@ -35,16 +36,6 @@ from ..support.validation import (
     check_noise,
     check_sizes,
 )
-
-
-def one_hot(y, n_classes, dtype="float64"):
-    """Row n holds 1 in column y_n and 0 elsewhere; shape (N, C).
-
-    >>> print(one_hot(np.array([2, 0]), 3))
-    [[0. 0. 1.]
-     [1. 0. 0.]]
-    """
-    return (np.asarray(y)[:, None] == np.arange(n_classes)).astype(dtype)
 
 
 class CVAE(Model):

@@ -27,7 +27,7 @@ from ..gaussian import (
     reparameterize_backward,
     reparameterize_forward,
 )
-from ..layers import log_softmax
+from ..layers import log_softmax, one_hot
 from ..likelihoods import categorical_backward, categorical_forward
 from ..mlp import ACTIVATIONS, Network, mlp_backward, mlp_forward, mlp_init
 from ..model import CHUNK, Model
@@ -162,10 +162,10 @@ class M2(Model):
 
         x has shape (M, D), y (M,), eps (M, K), the bound (M,), in nats.
         """
-        onehot = np.eye(self.n_classes, dtype=x.dtype)[y]
-        (mu, log_sigma), encoder_cache = encode_forward(np.hstack([self.px.features(x), onehot]), self.params, self.encoder)  # q(z|x, y)
+        h = one_hot(y, self.n_classes, x.dtype)
+        (mu, log_sigma), encoder_cache = encode_forward(np.hstack([self.px.features(x), h]), self.params, self.encoder)  # q(z|x, y)
         z, z_cache = reparameterize_forward(mu, log_sigma, eps)
-        out, decoder_cache = decode_forward(np.hstack([z, onehot]), self.params, self.decoder)  # p(x|y, z)
+        out, decoder_cache = decode_forward(np.hstack([z, h]), self.params, self.decoder)  # p(x|y, z)
         log_px, px_cache = log_px_forward(out, x, self.params, self.px)
         kl, kl_cache = kl_forward(mu, log_sigma)
         cache = encoder_cache, z_cache, decoder_cache, px_cache, kl_cache
@@ -249,8 +249,8 @@ class M2(Model):
 
     def _decoded(self, z, y):
         y = _classes(np.broadcast_to(y, len(z)) if np.ndim(y) == 0 else y, len(z), self.n_classes, at_least=0)
-        onehot = np.eye(self.n_classes, dtype=self.dtype)[y]
-        return decode_forward(np.hstack([z.astype(self.dtype), onehot]), self.params, self.decoder)[0]
+        h = one_hot(y, self.n_classes, self.dtype)
+        return decode_forward(np.hstack([z.astype(self.dtype), h]), self.params, self.decoder)[0]
 
 
 def _classes(y, n, n_classes, at_least=-1):
