@@ -212,7 +212,7 @@ def test_bad_strings_are_refused():
         SequenceVAE(1, 12)
     with pytest.raises(ValueError, match=r"Z must have shape \(N, 8\)"):
         model.decode(np.zeros((2, 3)))
-    with pytest.raises(ValueError, match=r"noise must be \(eps, keep\) of shapes \(3, 8\) and \(12, 3\)"):
+    with pytest.raises(ValueError, match=r"noise must have shape \(3, 8\) and \(12, 3\), got \(3, 8\)"):
         model.loss_and_grad(X, np.zeros((3, 8)))
     with pytest.raises(ValueError, match="n must be at least 1"):
         strings(0)

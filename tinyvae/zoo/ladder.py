@@ -92,9 +92,10 @@ def level_kl_forward(mu, log_sigma, mu_p, log_sigma_p):
     cache : what `level_kl_backward` needs
     """
     log_r, s = log_sigma - log_sigma_p, np.exp(-log_sigma_p)
-    r2, u = np.exp(2 * log_r), (mu - mu_p) * s
-    cache = r2, u, s
-    return (r2 + u * u - 1 - 2 * log_r).sum(-1) / 2, cache
+    u = (mu - mu_p) * s
+    kl, kl_cache = kl_forward(u, log_r)
+    cache = u, s, kl_cache
+    return kl, cache
 
 
 def level_kl_backward(dkl, cache):
@@ -102,10 +103,9 @@ def level_kl_backward(dkl, cache):
 
     dkl has shape (N,), the four gradients (N, K).
     """
-    r2, u, s = cache
-    dkl = dkl[..., None]
-    dmu = dkl * u * s
-    return dmu, dkl * (r2 - 1), -dmu, dkl * (1 - r2 - u * u)
+    u, s, kl_cache = cache
+    du, dlog_r = kl_backward(dkl, kl_cache)
+    return du * s, dlog_r, -du * s, -dlog_r - du * u
 
 
 class Ladder(Model):

@@ -36,7 +36,7 @@ from ..recurrent import (
     string_log_p_forward,
 )
 from ..support.streams import EVALUATION, SAMPLING, generator
-from ..support.validation import check_int, check_matrix, check_number
+from ..support.validation import check_int, check_matrix, check_noise, check_number
 
 
 class SequenceVAE(Model):
@@ -91,7 +91,8 @@ class SequenceVAE(Model):
 
     def loss_forward(self, batch, noise):
         """loss = mean of KL - log p(x|z), for x of shape (N, T)."""
-        x, (eps, keep) = batch[0].T.astype(np.intp), self._checked(noise, len(batch[0]))
+        x, n = batch[0].T.astype(np.intp), len(batch[0])
+        eps, keep = check_noise(noise, (n, self.n_latent), (self.length, n))
         (mu, log_sigma), encode_cache = self._encode_forward(x)
         z, z_cache = reparameterize_forward(mu, log_sigma, eps)
         logits, decode_cache = self._decode_forward(z, x, keep)
@@ -111,12 +112,6 @@ class SequenceVAE(Model):
         dmu, dlog_sigma = reparameterize_backward(dz, z_cache)
         self._encode_backward((dmu + dmu_kl, dlog_sigma + dlog_sigma_kl), encode_cache, dparams)
         return dparams.flat()
-
-    def _checked(self, noise, n):
-        wanted = (n, self.n_latent), (self.length, n)
-        if not isinstance(noise, tuple) or tuple(map(np.shape, noise)) != wanted:
-            raise ValueError(f"noise must be (eps, keep) of shapes {wanted[0]} and {wanted[1]}: take model.draw_noise(rng, batch)")
-        return noise
 
     def _encode_forward(self, x):
         """q(z|x): mu and log_sigma of shape (N, K) from the last state, for x of shape (T, N)."""

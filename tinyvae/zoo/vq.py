@@ -11,7 +11,8 @@ from typing import ClassVar, NamedTuple
 
 import numpy as np
 
-from ..layers import log_softmax, softplus
+from ..layers import softplus
+from ..likelihoods import categorical_backward, categorical_forward
 from ..likelihoods.bernoulli import RECORD as BERNOULLI
 from ..likelihoods.bernoulli import bernoulli_backward, bernoulli_forward
 from ..mlp import Network, mlp_backward, mlp_forward, mlp_init
@@ -65,22 +66,20 @@ def markov_forward(first, following, k):
 
     first (C,), following (P - 1, C, C), a row for each code before; k (N, P), log p(k) (N,), in nats.
     """
-    logits = np.stack([np.broadcast_to(first, (len(k), len(first))), *(table[before] for table, before in zip(following, k.T[:-1]))])
-    log_p = log_softmax(logits)  # (P, N, C)
-    cache = log_p, k, following.shape
-    return np.take_along_axis(log_p, k.T[..., None], -1)[..., 0].sum(0), cache
+    logits = [np.broadcast_to(first, (len(k), len(first))), *(table[before] for table, before in zip(following, k.T[:-1]))]
+    log_pk, logits_cache = categorical_forward(np.stack(logits, axis=1), k)
+    cache = k, following.shape, logits_cache
+    return log_pk, cache
 
 
 def markov_backward(dlog_pk, cache):
     """dlogits = (one-hot(k_i) - p) dlog_pk, added up where logits are shared     dlog_pk (N,), dfirst (C,), dfollowing (P - 1, C, C)"""
-    log_p, k, shape = cache
-    dlogits = -np.exp(log_p)
-    np.put_along_axis(dlogits, k.T[..., None], np.take_along_axis(dlogits, k.T[..., None], -1) + 1, -1)
-    dlogits *= dlog_pk[:, None]
-    dfollowing = np.zeros(shape, dlogits.dtype)
-    for dtable, before, d in zip(dfollowing, k.T[:-1], dlogits[1:]):
+    k, shape, logits_cache = cache
+    dfirst, *dlogits = categorical_backward(dlog_pk, logits_cache).swapaxes(0, 1)  # a position each
+    dfollowing = np.zeros(shape, dfirst.dtype)
+    for dtable, before, d in zip(dfollowing, k.T[:-1], dlogits):
         np.add.at(dtable, before, d)
-    return dlogits[0].sum(0), dfollowing
+    return dfirst.sum(0), dfollowing
 
 
 class Frozen(NamedTuple):
