@@ -740,7 +740,7 @@ assert kept["as trained"] > kept["diagonal, learned on"] + 0.05 and kept["diagon
 # %% [markdown] tags=["answer"]
 # Little: most of the gap was the encoder's, and closes without a flow. With three seeds, a wider network and longer training: at K = 2 from 0.30 to 0.16, and
 # with the flow 0.11; at K = 4 from 0.45 to 0.27, and 0.22. Trained jointly the flow's ELBO is 0.2 nats better (at K = 2 by 0.22, with a standard deviation
-# of 0.16 over three seeds: hardly resolved), but the decoder uses the freedom, and the gap stays at 0.25 and 0.40. A training step with the flow takes three times as long.
+# of 0.16 over three seeds: hardly resolved), but the decoder uses the freedom, and the gap stays at 0.25 and 0.40. A training step with the flow takes two to three times as long.
 
 # %% [markdown]
 # ## 9. Local optima
@@ -818,7 +818,7 @@ print("local maxima of the curve at the means", means[peaks].round(2), "with ELB
 assert np.abs(means[peaks] - [-2.5, 2.5]).max() < 0.06 and abs(profile[peaks] - [of_small.mean(), of_large.mean()]).max() < 0.01
 
 # %% [markdown]
-# **And a flow?** It is one continuous map of one Gaussian. Take $x\sim\mathcal N(z_1^2, 0.5^2)$ and see x = 4: modes at $z_1=\pm2$, of the same mass.
+# **And a flow?** It is one continuous map of one Gaussian. Take $x\sim\mathcal N(z_1^2, 0.5^2)$ and see x = 4: modes near $z_1=\pm2$, of the same mass.
 #
 # **Predict first:** what remains of the gap at T = 4, and what does importance sampling from that q say $\log p(x)$ is?
 

@@ -459,7 +459,7 @@ assert abs(error["nearest labelled image"] - 0.256) < 0.001 and error["M2, label
 
 # %% [markdown] tags=["answer"]
 # To about one in ten, by the same 20 labels. One training says little. Over five draws of the labels, with 128 hidden units, the errors on the 359 test
-# images were, as mean ± standard deviation (the package's tests train three of the draws again):
+# images were, as mean ± standard deviation (the package's tests):
 #
 # | labels | M2 | MLP on the labels alone | nearest labelled image |
 # |---|---|---|---|
@@ -663,7 +663,7 @@ assert scattered["pseudo-Gibbs"] < scattered["PPCA"] - 0.01 and half["pseudo-Gib
 # %% [markdown] tags=["answer"]
 # The fitted q is first on both, and Metropolis second; both beat PPCA. Pseudo-Gibbs beats PPCA where the holes are scattered, and loses to it, a linear
 # model, where they have a structure: one lower half goes with the z that drew it, and the encoder believes what the chain itself has made up. (Three
-# seeds and chains of 2,000 steps, in the package's tests: 0.161, 0.167, 0.181 at random; 0.222, 0.232, 0.270 for the lower half; PPCA 0.203 and 0.253, the mean
+# seeds and chains of 2,000 steps, in the package's tests: 0.161, 0.167, 0.180 at random; 0.222, 0.232, 0.270 for the lower half; PPCA 0.203 and 0.253, the mean
 # 0.268 and 0.277.)
 
 # %%

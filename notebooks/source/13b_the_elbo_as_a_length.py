@@ -637,8 +637,8 @@ assert found["straight through"] > pixels + 5.5 and abs(found["the real gradient
 # %% [markdown]
 # In the package's tests, three seeds: ELBO −19.22 ± 0.14 with the Markov prior, −20.57 ± 0.20 with a uniform one, log p(x) by the sum −17.49 ± 0.02 nats. The
 # missing 1.7 nats are $-\log p(k|x)$: other codes than the nearest explain the image too, and a q on one code cannot say so. What fails: with a larger pull,
-# or larger vectors, whole codes die, for an entry that is nobody's nearest gets no gradient at all; on a split of the training rows $\lambda = 1$ left two to
-# four codes of sixteen, and cost more than five nats.
+# or larger vectors, whole codes die, for an entry that is nobody's nearest gets no gradient at all. How many
+# die, and what that costs, is another number with every seed.
 
 # %% [markdown]
 # ## 7. Reading

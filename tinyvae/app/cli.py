@@ -145,7 +145,7 @@ def _add_sample(subparsers):
     sample.add_argument("run", help="the run's folder")
     sample.add_argument("-n", type=_whole("n", 1), default=64, help="how many (default 64)")
     sample.add_argument("--out", required=True, metavar="FILE", help="the picture to write, a .png; of strings a .txt")
-    sample.add_argument("--draws", action="store_true", help="draw x ~ p(x|z) instead of showing its mean")
+    sample.add_argument("--draws", action="store_true", help="draw x ~ p(x|z) instead of showing its mean; strings are always drawn")
     sample.add_argument("--seed", type=_whole("seed", 0, at_most=math.inf), help="another seed than the model's")
 
 

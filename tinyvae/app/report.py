@@ -3,6 +3,7 @@
 import contextlib
 import sys
 
+from ..model import Model
 from ..support.protocol import in_words
 from .kinds.record import EVALUATION_SAMPLES, term_lines
 
@@ -47,7 +48,7 @@ class Table:
 
     def summary(self, kind, summary, files):
         """The figures of the finished run, and the files that hold it."""
-        drawn = f"; means over {EVALUATION_SAMPLES} draws" if "kl" in kind.model.units else ""
+        drawn = f"; means over {EVALUATION_SAMPLES} draws" if kind.model.draw_noise is not Model.draw_noise else ""
         say(f"test split, nats per datum, after {summary['epochs']} epochs in {summary['training_seconds']:.1f} s{drawn}")
         for text in figure_lines(kind, summary):
             say(text)

@@ -31,7 +31,7 @@ def draw_parabola(n=30, seed=0, eta=0.25):
 
     Returns
     -------
-    X : ndarray of shape (n, 3). The column of ones and that of u^2 are correlated, and so are their weights in the posterior.
+    X : ndarray of shape (n, 3). The column of ones and that of u^2 are not orthogonal, so their weights are correlated in the posterior.
     y : ndarray of shape (n,)
     """
     rng, eta = np.random.default_rng(seed), check_number("eta", eta, above=0)

@@ -1,7 +1,7 @@
 """Anomaly detection: is a datum like those that the model was trained on?
 
-A score that is high for what does not belong, and the area under its ROC curve. Three scores by a VAE, and two that need
-none. And why a density is no measure of the typical, on a model whose log p is exact (lecture D0).
+A score that is high for what does not belong, and the area under its ROC curve. Three scores by a VAE, one by the nearest
+neighbour, one by the log p of any model. And why a density is no measure of the typical, on a model whose log p is exact (lecture D0).
 """
 
 import numpy as np

@@ -187,8 +187,8 @@ class BitsBack:
         ----------
         X : ndarray of shape (N, D), of zeros and ones
         initial : sequence of int below 2^32, optional
-            Random words to start from, K + 2 by `seed` unless given: the first image reads its z from them, 12 K bits less the KL
-            or so. They are part of the message and come back with the images, so they may be a message of their own.
+            Random words to start from, K + 2 by `seed` unless given: the first image reads its z from them, z_bits K bits less
+            its KL in bits. They are part of the message and come back with the images, so they may be a message of their own.
 
         Raises
         ------

@@ -183,7 +183,8 @@ class DeconvVAE(VAE):
     n_latent : int
     maps : sequence of (side, channels), of the maps after z; the last is the image, of one channel
     strides : sequence of int, one for each map; a kernel has the side that fits: H - stride (I - 1), from side I to side H
-    hidden, activation, beta, bound, n_samples, seed, dtype : as for `tinyvae.VAE`
+    hidden : sequence of int, sizes of the hidden layers of the encoder alone
+    activation, beta, bound, n_samples, seed, dtype : as for `tinyvae.VAE`
 
     Examples
     --------

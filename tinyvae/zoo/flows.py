@@ -141,14 +141,14 @@ class KeptDecoder(VAE):
 
     @classmethod
     def of(cls, vae, posterior):
-        """The weights of a trained VAE, with another family of q: a flow starts as the encoder's diagonal Gaussian."""
+        """The weights of a trained VAE, with another family of q: from a diagonal Gaussian, a flow starts as that one."""
         if type(vae) not in (VAE, cls):
             raise TypeError(f"vae must be a VAE, got a {type(vae).__name__}: its networks would be others")
         model = cls(**vae.config | {"posterior": posterior})
         for name, old in vae.params.items():
             if model.shapes.get(name) == old.shape and not name.startswith("posterior."):
                 model.params[name][...] = old
-            elif name.startswith("encoder.head."):  # the mean and the log of the widths are common to all families; the rest starts at 0
+            elif name.startswith("encoder.head."):  # the mean and the log of the widths (of `full` of its factor's diagonal); the rest starts at 0
                 model.params[name][...] = 0
                 model.params[name][..., : 2 * vae.n_latent] = old[..., : 2 * vae.n_latent]
         return model

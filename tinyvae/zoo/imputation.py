@@ -91,7 +91,7 @@ def impute_by_fit(vae, X, *, steps=300, lr=0.05, n_pairs=2, seed=0):
     """E_q E[x_m|z] in the place of every NaN, for the q of each datum that ascends the ELBO of its observed pixels.
 
     Adam with a step size that falls to zero, from the encoder's q of X with its NaN filled by the decoder at z = 0. Noise comes in pairs
-    eps, -eps: if the decoder is linear, the gradient by the mean of q is then free of noise.
+    eps, -eps: if the decoder is linear and p(x|z) Gaussian, the gradient by the mean of q is then free of noise.
 
     Parameters
     ----------

@@ -36,6 +36,7 @@ from ..support.validation import (
     check_choice,
     check_int,
     check_matrix,
+    check_noise,
     check_number,
     check_sizes,
 )
@@ -81,7 +82,7 @@ def unlabelled_bound_backward(dU, cache):
 
 
 def labels_first(epochs):
-    """A schedule for `fit`: the unlabelled data weigh nothing in the first epochs, and 1 from then on.
+    """A schedule for `fit`: the unlabelled data weigh nothing in the first epochs, though the history has their bounds, and 1 from then on.
 
     The classifier starts from what the labels say. Without it q(y|x) is fitted first to the bounds of a model that has learned nothing yet.
 
@@ -266,9 +267,7 @@ def _classes(y, n, n_classes, at_least=-1):
 def _checked(model, batch, eps):
     """x, y (-1 throughout where there are no labels) and eps of a batch."""
     x, y = batch
-    wanted = len(x), model.n_classes, model.n_latent
-    if np.shape(eps) != wanted:
-        raise ValueError(f"eps must have shape {wanted}, got {np.shape(eps)}: draw it with draw_noise")
+    check_noise(eps, (len(x), model.n_classes, model.n_latent))
     y = np.full(len(x), -1) if y is None else _classes(y, len(x), model.n_classes)
     return x, y, np.asarray(eps, model.dtype)
 
