@@ -32,12 +32,13 @@ def _page(judge, n):
     return model, x, eps
 
 
-def page(judge):
-    """The student's forward pass against the right one."""
+def page(judge, own=None):
+    """The student's forward pass against the right one, with the package's parts in both, or with parts of the student's own."""
     judge.written()
     for n in range(len(helpers.SIZES)):
         model, x, eps = _page(judge, n)
-        (got, _), (want, _) = (f(x, eps, model.params, parts({})) for f in (model.forward, judge.task.right.vae_forward))
+        passes = (model.forward, own or parts({})), (judge.task.right.vae_forward, parts({}))
+        (got, _), (want, _) = (forward(x, eps, model.params, its_parts) for forward, its_parts in passes)
         if (fault := compared(judge.task.outputs, got, want)) is not None:
             return fault
     return None

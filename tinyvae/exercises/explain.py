@@ -99,6 +99,35 @@ def of_numbers(judge, failed):
     return {level: text for level, text in (texts | {3: "\n".join(lines)}).items() if text}
 
 
+def known(judge, results):
+    """The caption of a known mistake that gives just what this answer gives, or ""."""
+    failed = {result.name for result in results if not result.ok}
+    task = judge.task
+    if not failed or not begun(results) or missing(task, judge.student):
+        return ""
+    if task.kind == "numbers":
+        right, names = task.right_numbers(judge.seed), [name for name in task.tests if name in failed]
+        wrong = task.checks["wrong"](task.numbers(judge.seed)).items()
+        n, caption = max((len(explained(judge, answers, right, names)), caption) for caption, answers in wrong)
+        return caption if n else ""
+    if task.kind == "bug":
+        return caption_of_program(judge) if "mended" in failed else ""
+    first = "forward" in failed
+    if task.kind not in CODE or not (first or "values" in failed):
+        return ""
+    call = judge.call_first() if first else judge.call()
+    got = [call.student(*copied(args)) for args in call.draws]
+    return next((caption for wrong, caption in mutants(judge, first) if does(wrong, call.draws, got, call.rtol)), "")
+
+
+def does(wrong, draws, got, rtol):
+    """Whether a wrong function gives just these results."""
+    try:
+        return all(same(wrong(*copied(args)), result, rtol) for args, result in zip(draws, got))
+    except Exception:  # noqa: BLE001 - it fails where the answer does not
+        return False
+
+
 def explained(judge, answers, right, failed):
     """The names of those wrong answers that a known mistake gives too."""
     wrong = [name for name in failed if not near(answers[name], right[name], judge.tolerance)]
@@ -109,8 +138,14 @@ def of_program(judge):
     """What gradient check and truth test say of the program as it is now; then where it goes wrong, and what it does, if that is known."""
     mistake = judge.task.mistaken
     seen = mistakes.examine(mistake, judge.student)
-    known = [(other.says, other.wrong_source) for other in mistakes.of_program(mistake.program)] + judge.task.wrong
-    captions = [caption for caption, source in known if judge.behaves_like(mistake.build(source))]
-    told = say("what a program does", caption=captions[0]) if captions else ""
+    caption = caption_of_program(judge)
+    told = say("what a program does", caption=caption) if caption else ""
     texts = {2: f"{seen}\n{looked_at(mistake.step)}"}
     return texts | ({3: f"{seen}\n{told}"} if told else {})
+
+
+def caption_of_program(judge):
+    """The caption of a known mistake with which a program does what this one does, or ""."""
+    mistake = judge.task.mistaken
+    candidates = [(other.says, other.wrong_source) for other in mistakes.of_program(mistake.program)] + judge.task.wrong
+    return next((caption for caption, source in candidates if judge.behaves_like(mistake.build(source))), "")

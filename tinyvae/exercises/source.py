@@ -31,11 +31,14 @@ def named(path):
 
 
 class Task:
-    """One exercise. `task.id`, `task.chapter`, the record's entries as attributes, and the texts made from its cells."""
+    """One exercise. `task.id`, `task.chapter`, the record's entries as attributes, and the texts made from its cells.
 
-    def __init__(self, path):
+    A `text` stands in the place of what the file at `path` holds.
+    """
+
+    def __init__(self, path, text=None):
         self.path, self.id, self.chapter = Path(path), Path(path).stem, Path(path).parent.name
-        parts = list(cells(self.path.read_text(encoding="utf-8")))
+        parts = list(cells(self.path.read_text(encoding="utf-8") if text is None else text))
         first = {kind: body for kind, _, body in reversed(parts)}
         self.record = record(first["record"])
         self.statement, self.note = prose(first["markdown"]), prose(first.get("note", ""))

@@ -34,6 +34,7 @@
 # - `dx`: three numbers: what comes back to x on the arrow from p, what comes back to x on the arrow from a, and dx.
 
 # %% [check]
+# tolerance 1e-6: all values are whole or end after a digit, and by hand they come out exactly
 def numbers(rng):
     if rng is None:
         return {"w": 3, "x": 2, "c": -1}

@@ -50,6 +50,7 @@
 #   example.
 
 # %% [check]
+# tolerance 2e-3: the floor is asked for to two digits behind the point, and a sum over 64 pixels may be rounded on its way
 from tinyvae import load_digits
 from tinyvae.train import grey_floor
 

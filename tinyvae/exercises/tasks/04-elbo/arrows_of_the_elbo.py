@@ -45,6 +45,13 @@ from tinyvae.layers import sigmoid
 def numbers(rng):
     if rng is None:
         return {"x1": 1, "x2": 0, "mu": 0.6, "sigma": 0.5, "eps": 1.2, "w1": 2.0, "b1": -0.5, "w2": -1.0, "b2": 0.3}
+    while True:
+        n = drawn(rng)
+        if min(map(abs, right(n).values())) > 0.01:  # a gradient near 0 would not show what is left out
+            return n
+
+
+def drawn(rng):
     n = {"x1": 1, "x2": 0} if rng.random() < 0.5 else {"x1": 0, "x2": 1}
     n |= {"mu": signed(rng, 0.4, 1.2), "sigma": round(float(rng.uniform(0.3, 0.7)), 1), "eps": signed(rng, 0.5, 1.6)}
     n |= {name: signed(rng, 0.5, 2.0) if name[0] == "w" else signed(rng, 0.2, 0.6) for name in ("w1", "b1", "w2", "b2")}

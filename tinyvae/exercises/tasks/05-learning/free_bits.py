@@ -50,8 +50,9 @@ def free_bits_backward(dprice, cache):
 
 # %% [check]
 def inputs(rng, N, K):
-    level = np.where(np.arange(K) % 2 == 0, 0.3, 2.0)  # means below the threshold and above it
-    return positive(rng, N, K) * level, 1.0
+    below, above = rng.uniform(0.1, 0.8, (N, K)), rng.uniform(1.6, 3.0, (N, K))
+    above[0] = below[0]  # one datum below the threshold, the mean above it
+    return np.where(np.arange(K) % 2 == 0, below, above), 1.0
 
 # %% [hints]
 # 1. Forward has three stages: the mean over the data, the maximum, the sum. Go through them from the last to the first.

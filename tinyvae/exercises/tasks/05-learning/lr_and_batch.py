@@ -37,6 +37,7 @@
 # Fractions can be typed as they are, like 3/40.
 
 # %% [check]
+# tolerance 1e-4: 1/B is of size 0.01, and fractions can be typed as they are
 def numbers(rng):
     B, times = (100, 4) if rng is None else (int(rng.integers(3, 13)) * 10, int(rng.choice([2, 3, 5])))
     return {"B": B, "B2": B * times}

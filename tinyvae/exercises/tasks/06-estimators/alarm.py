@@ -36,8 +36,10 @@ def not_a_bound(objective, log_p):
 # %% [check]
 def case(rng):
     exact = np.linspace(-3, 3, 60)
-    right = exact - 0.02 + rng.standard_normal((400, 60))  # barely below: single draws and many means lie above
-    return exact, right
+    noise = rng.standard_normal((400, 60))
+    noise = (noise - noise.mean(0)) / noise.std(0, ddof=1)  # mean 0 and spread 1 exactly: no chance has part in the alarm
+    errors = rng.permutation(np.linspace(-3, 3, 60)) / 20  # of the means, in standard errors from -3 to 3
+    return exact, exact - 0.02 + noise + errors  # barely below: single draws and many means lie above
 
 def found(student, objective, log_p):
     return np.asarray(student.not_a_bound(objective, log_p)).tolist()

@@ -36,6 +36,7 @@
 # Give four decimals. All that is needed is a calculator with $e^{x}$ and $\ln$.
 
 # %% [check]
+# tolerance 2e-4: four decimals are asked for, of numbers that come by way of a rounded exponential
 def numbers(rng):
     gaps = (2.0, 0.0, 1.0) if rng is None else rng.permutation([0.0, 1.0, float(rng.choice([0.5, 1.5, 2.5, 3.0]))])
     top = -10.0 if rng is None else -float(rng.integers(5, 16))

@@ -37,6 +37,7 @@
 # - `kept`: which gap do both ways have, the same?
 
 # %% [check]
+# tolerance 1e-5: a whole number of at most 10 000, and its neighbours are wrong
 def numbers(rng):
     if rng is None:
         n = {"train": 30, "encode": 0.02, "steps": 300, "step": 0.25}
@@ -50,10 +51,11 @@ def numbers(rng):
     return {**n, "n_first": sizes[order[0]], "n_second": sizes[order[1]]}
 
 def right(n):
-    saved = (n["steps"] * n["step"] - n["encode"]) / 1000  # seconds for each datum
-    way = lambda size: "encoder" if size * saved > n["train"] else "search"
+    saved = n["steps"] * round(100 * n["step"]) - round(100 * n["encode"])  # for each datum, in 1e-5 s: whole numbers, which nothing rounds
+    train = 100_000 * n["train"]
+    way = lambda size: "encoder" if size * saved > train else "search"
     return {
-        "break_even": int(n["train"] / saved) + 1, "first": way(n["n_first"]), "second": way(n["n_second"]),
+        "break_even": train // saved + 1, "first": way(n["n_first"]), "second": way(n["n_second"]),
         "removed": "amortisation", "kept": "approximation",
     }  # fmt: skip
 

@@ -56,7 +56,7 @@ def test_optimum(student, right, rng):
     _, _, precision = inputs(rng, 1, 3)
     best = np.zeros((2, 3)), np.zeros((2, 3)) - np.log(np.diag(precision)) / 2
     at = student.kl_to_full_gaussian_backward(np.array([1.5, 0.7]), kl_to_full_gaussian_forward(*best, precision)[1])
-    near = best[0] + 0.1, best[1] + 0.1
+    near = best[0] + np.linalg.solve(precision, np.full(3, 0.1)), best[1] + 0.1  # there precision times the distance is 0.1 in every direction
     off = student.kl_to_full_gaussian_backward(np.array([1.5, 0.7]), kl_to_full_gaussian_forward(*near, precision)[1])
     return all(np.abs(a).max() < 1e-12 for a in at) and all(np.abs(a).min() > 1e-3 for a in off)
 

@@ -42,7 +42,10 @@ def great_circle(z_a, z_b, n):
 
 # %% [check]
 def inputs(rng, N, K):
-    return normal(rng, K), 2 * normal(rng, K), N + 4
+    z_a, z_b = normal(rng, K), 2 * normal(rng, K)
+    while abs(z_a @ z_b) > 0.95 * np.linalg.norm(z_a) * np.linalg.norm(z_b):  # their angle would be lost to rounding in some of the right ways
+        z_b = 2 * normal(rng, K)
+    return z_a, z_b, N + 4
 
 def test_angles(student, right, rng):
     z_a, z_b, n = inputs(rng, 3, 4)
