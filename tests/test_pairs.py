@@ -23,7 +23,7 @@ BATCHES = (4,), (2, 3), (1,)
 
 def defined(ending):
     """Name of the pair -> function, for all public functions of the package whose names end so, wherever they stand."""
-    rooms = [info.name for info in pkgutil.walk_packages(tinyvae.__path__, "tinyvae.") if "__main__" not in info.name]
+    rooms = [info.name for info in pkgutil.walk_packages(tinyvae.__path__, "tinyvae.") if not re.search(r"__main__|course\.plugins", info.name)]
     found = [(name, f) for room in rooms for name, f in vars(importlib.import_module(room)).items() if getattr(f, "__module__", "") == room]
     return {name.removesuffix(ending): f for name, f in found if name.endswith(ending) and not name.startswith("_")}
 
