@@ -1,0 +1,127 @@
+"""Graded variants: for every seed a sound task, whose right answer stands nowhere in the package and is found by hand."""
+
+import numpy as np
+import pytest
+import variants_by_hand as by_hand
+
+from tinyvae.course import variants
+from tinyvae.exercises import sheet
+from tinyvae.exercises.judge import Judge, earned
+from tinyvae.exercises.source import Task, tasks
+from tinyvae.exercises.verify import answers
+
+FAMILIES = variants.families()
+SEEDS = range(1, 41)
+
+
+class Elsewhere(Judge):
+    """A Judge whose inputs come from another key."""
+
+    key = 0
+
+    def rng(self, *more):
+        return np.random.default_rng([self.key, *more])
+
+
+def judged(task, seed, key=None):
+    """(caption, points, whether as expected) of the solution, the stub and every wrong solution."""
+    for caption, least, most, answer in answers(task, seed):
+        judge = (Judge if key is None else Elsewhere)(task, answer, seed)
+        judge.key = key
+        points = earned(judge.results())
+        yield caption, points, least <= points <= most
+
+
+def unexpected(name, seed, key=None):
+    """What is not as expected, of a family at a seed."""
+    task = variants.make(FAMILIES[name], seed)
+    return [(seed, key, caption, points) for caption, points, ok in judged(task, seed, key) if not ok]
+
+
+def drawn(name, seed):
+    """What a family draws at a seed."""
+    path = FAMILIES[name]
+    return variants._drawn(path, path.read_text(encoding="utf-8"), seed)
+
+
+def of_hand(name, seed, key=None):
+    """The results of the answer that was derived by hand."""
+    task = variants.make(FAMILIES[name], seed)
+    judge = (Judge if key is None else Elsewhere)(task, getattr(by_hand, name)(drawn(name, seed)), seed)
+    judge.key = key
+    return task.points, judge.results()
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_a_variant_is_sound(name):
+    assert not unexpected(name, 1) + unexpected(name, 2, key=7)
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_what_is_derived_by_hand_gets_full_points(name):
+    for seed in SEEDS[:10]:
+        points, results = of_hand(name, seed)
+        assert earned(results) == points, (seed, results)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", FAMILIES)
+def test_every_variant_is_sound(name):
+    assert not [fault for seed in SEEDS for fault in unexpected(name, seed)]
+    assert not [fault for key in range(20) for fault in unexpected(name, 3 + key % 4, key)]
+    for seed in SEEDS:
+        points, results = of_hand(name, seed, key=seed + 100)
+        assert earned(results) == points, (seed, results)
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_seeds_give_different_tasks_and_one_seed_the_same(name):
+    texts = [sheet.file(variants.make(FAMILIES[name], seed)) for seed in SEEDS]
+    assert len(set(texts)) >= 12
+    assert sheet.file(variants.make(FAMILIES[name], 1)) == texts[0]
+    assert not [text for text in texts if "<<" in text or "{{" in text or "\\" in text.replace('\\"', "")]
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_a_family_takes_the_place_of_a_task_with_its_minutes_and_points(name):
+    task = variants.make(FAMILIES[name], 1)
+    replaced = tasks()[task.variant_of]
+    assert (task.minutes, task.points) == (replaced.minutes, replaced.points)
+    assert name not in tasks() and task.id == name and variants.variant_for(replaced.id) == name
+    assert len(list(answers(task, 1))) >= 6  # four wrong ones
+
+
+@pytest.mark.parametrize("name", sorted(FAMILIES.keys() - {"graded_step"}))
+def test_what_is_right_is_found_by_complex_step(name):
+    """So there is no derivation in the package; the step of an optimizer is no derivative, and stands in its family."""
+    task = variants.make(FAMILIES[name], 1)
+    assert "1e-30j" in (task.check_code if task.kind == "numbers" else task.solution)
+    assert not any("1e-30j" in hint + task.statement for hint in task.hints)
+
+
+def test_no_name_means_two_things_in_one_assignment():
+    """What families give and ask for bears no name of another family or task: all may stand in one notebook."""
+    made = [variants.make(path, 1) for path in FAMILIES.values()]
+    names = {task.id: {*task.names} | {name for name in task.base if name not in ("np", "__name__") and name[:1] != "_"} for task in made}
+    for task in tasks().values():
+        names[task.id] = {*task.names}
+    for task in made:
+        for other, found in names.items():
+            assert task.id == other or not names[task.id] & found, (task.id, other)
+
+
+def test_a_file_without_vary_is_one_task():
+    path = tasks()["kl_to_prior"].path
+    assert sheet.file(variants.make(path, 1)) == sheet.file(variants.make(path, 2)) == sheet.file(Task(path))
+    assert variants.variant_for("six_curves") is None
+
+
+def test_what_is_not_drawn_and_what_is_no_seed_is_said(tmp_path):
+    path = tmp_path / "own.py"
+    path.write_text('# %% [vary]\ndef vary(rng):\n    return {"a": "<<b>>"}\n# %% [record]\n# title: <<a>> <<c>>\n# %% [markdown]\n# x\n', encoding="utf-8")
+    with pytest.raises(ValueError, match=r"own.py: vary must return a text for b, c, got texts for a"):
+        variants.make(path, 1)
+    with pytest.raises(ValueError, match="seed must be at least 0, got -1"):
+        variants.make(path, -1)
+    with pytest.raises(TypeError):
+        variants.make(path, 1.5)
