@@ -1,0 +1,1 @@
+"""What each format writes: a plain handout, nbgrader, otter, Gradescope."""
