@@ -1,0 +1,296 @@
+"""Layer 5, course: what was handed in, whose it is, and the tables of grades."""
+
+import csv
+import io
+import os
+import time
+import zipfile
+
+import pytest
+
+from tinyvae.course import gradebook, handed
+from tinyvae.course.gradebook import Attempt, key_of, rows, store, write
+from tinyvae.course.handed import handed_in
+from tinyvae.course.roster import Roster, Student
+from tinyvae.course.submission import Unreadable
+
+MOODLE = """First name,Last name,ID number,Institution,Department,Email address
+Jürgen,Müller,12345,,,jm@uni.de
+Anna Maria,Schmidt,12346,,,as@uni.de
+Maria,Schmidt,12347,,,ms@uni.de
+Zoë,O'Neil,12348,,,zo@uni.de
+=Peter,Muller,123,,,pm@uni.de
+"""
+GERMAN = """Vorname;Nachname;ID-Nummer;Institution;E-Mail-Adresse;Lab1 (Punkte)
+Jürgen;Müller;12345;;jm@uni.de;
+"""
+WORKSHEET = """Identifier,Full name,Email address,Status,Grade,Maximum Grade,Grade can be changed,Last modified (grade),Feedback comments
+Participant 123,Jürgen Müller,jm@uni.de,Submitted for grading,,100.00,Yes,-,
+Participant 124,"Schmidt, Anna",as@uni.de,No submission,,100.00,Yes,-,"two
+lines"
+Participant 125,Zoë O'Neil,zo@uni.de,Submitted for grading,7.00,100.00,Yes,-,
+"""
+CANVAS = """Student,ID,SIS User ID,SIS Login ID,Section,lab1 (987),Other (988),Current Score
+,,,,,Manual Posting,,
+    Points Possible,,,,,10.00,5.00,(read only)
+"Müller, Jürgen",1234,m001,jmueller,CS 1,,,
+"Schmidt, Anna",1235,m002,aschmidt,CS 1,3.00,,
+"Student, Test",1236,,abcdef0123,CS 1,,,
+"""
+
+
+def roster_of(tmp_path, text, encoding="utf-8"):
+    path = tmp_path / "roster.csv"
+    path.write_bytes(text.encode(encoding))
+    return Roster.read(path)
+
+
+def record(score, digest="d", seconds=1.0, **more):
+    tasks = {"one": {"score": min(score, 4), "of": 4}, "two": {"score": max(score - 4, 0), "of": 6}}
+    versions = {"assignment": "lab1", "build": "b", "seed": 3, "tinyvae": "1.0", "tasks_version": 1}
+    return versions | {"digest": digest, "score": score, "of": 10, "jail": "bwrap + seccomp", "seconds": seconds, "notes": [], "tasks": tasks} | more
+
+
+def cells(path):
+    return list(csv.reader(io.StringIO(path.read_text(encoding="utf-8-sig"), newline="")))
+
+
+# ---- what was handed in -----------------------------------------------------------------------------
+
+
+def zipped(**members):
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+    return file.getvalue()
+
+
+def contents(files):
+    """{label: data}"""
+    return {file.label: file.data for file in files}
+
+
+def test_files_folders_and_archives(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "all of them" / "Jürgen Müller_1_assignsubmission_file_"
+    folder.mkdir(parents=True)
+    for name in ("hw.ipynb", "b.PY", "words.txt", ".hidden.py"):
+        (folder / name).write_bytes(name.encode())
+    (folder / ".ipynb_checkpoints").mkdir()
+    (folder / ".ipynb_checkpoints" / "hw.ipynb").write_bytes(b"old")
+    inner = zipped(**{"x/mine.py": b"inner", "__MACOSX/._mine.py": b"no"})
+    (tmp_path / "export.zip").write_bytes(zipped(**{"Zoë_2/a.py": b"a", "../../up.py": b"up", "Eve_3/more.zip": inner, "Mallory_4/bad.zip": b"PK"}))
+    (tmp_path / "words.txt").write_bytes(b"words")
+    found = contents(handed_in(["all of them", "export.zip", "export.zip", "words.txt"]))
+    assert list(found) == sorted(found) and sorted(p.name for p in tmp_path.iterdir()) == ["all of them", "export.zip", "words.txt"]
+    assert isinstance(found.pop("export.zip/Mallory_4/bad.zip"), Unreadable)
+    assert found == {
+        "all of them/Jürgen Müller_1_assignsubmission_file_/b.PY": b"b.PY",
+        "all of them/Jürgen Müller_1_assignsubmission_file_/hw.ipynb": b"hw.ipynb",
+        "export.zip/Eve_3/more.zip/x/mine.py": b"inner",
+        "export.zip/Zoë_2/a.py": b"a",
+        "words.txt": b"words",
+    }
+
+
+def test_bad_archives_large_ones_and_links_cost_themselves(tmp_path, monkeypatch):
+    monkeypatch.setattr(handed, "FILE_BYTES", 1000)
+    whole = zipped(**{"a.py": b"x" * 999, "b.py": b"y" * 100_000})
+    (tmp_path / "a.zip").write_bytes(whole)
+    (tmp_path / "b.zip").write_bytes(whole[:-30])
+    (tmp_path / "c.zip").write_bytes(zipped(**{"words.txt": b""}))
+    found = {label.removeprefix(tmp_path.as_posix() + "/"): data for label, data in contents(handed_in([tmp_path])).items()}
+    assert found["a.zip/a.py"] == b"x" * 999 and len(found["a.zip/b.py"]) == 1001  # more than is read of it, as the reader will say
+    assert "no zip archive" in str(found["b.zip"]) and "no notebook" in str(found["c.zip"])
+    with pytest.raises(ValueError, match="which does not exist"):
+        handed_in([tmp_path / "none"])
+    monkeypatch.setattr(handed, "FILES", 1)
+    with pytest.raises(ValueError, match="grade them in parts"):
+        handed_in([tmp_path])
+
+
+def test_a_students_archives_cost_this_student_alone(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(handed, "FILES", 6)
+    monkeypatch.setattr(handed, "EACH_FILES", 3)
+    monkeypatch.setattr(handed, "EACH_BYTES", 1000)
+    many, large = zipped(**{f"{n}.py": b"x" for n in range(9)}), zipped(**{f"{n}.py": b"x" * 400 for n in range(3)})
+    mallory, eve = "Mallory_3_assignsubmission_file_", "eve_7_8_large.zip"
+    members = {f"{mallory}/a.zip": many, f"{mallory}/b.zip": many, eve: large, "Zoë_2_assignsubmission_file_/a.py": b"a"}
+    (tmp_path / "all.zip").write_bytes(zipped(**members))
+    files = handed_in(["all.zip", "all.zip"])
+    found = contents(files)
+    assert len(files) == len(found) == 3 + 2 + 2 + 1 + 1, "three of Mallory's, two of Eve's, one that cannot be read of each archive, and Zoë's"
+    for archive in (f"{mallory}/a.zip", f"{mallory}/b.zip", eve):
+        assert "not read to its end" in str(found[f"all.zip/{archive}"]) and archive.rpartition("/")[2] in str(found[f"all.zip/{archive}"])
+    assert {file.path for file in files} == {f"all.zip/{name}" for name in members}, "no name inside a student's archive stands in what was handed in"
+    (tmp_path / "in folders").mkdir()
+    (tmp_path / "in folders" / "a.zip").write_bytes(many)
+    assert {file.path for file in handed_in(["in folders"])} == {"in folders/a.zip"}
+    (tmp_path / "in folders" / "a.zip").write_bytes(large)
+    assert len({file.path for file in handed_in(["in folders", "in folders/a.zip"])}) == 3, "what is named itself is a platform's"
+
+
+def test_the_newest_files_of_each_student_are_tried():
+    eve, bob = Student("Eve"), Student("Bob")
+    files = [handed.File(f"{name}.py", b"x", f"{name}.py", time) for name, time in zip("abcdefgh", (9, 1, 1, 5, 1, 1, 7, 1))]
+    files += [handed.File("z.zip", Unreadable("no"), "z.zip", 0.0), handed.File("bob.py", b"x", "bob.py", 0.0)]
+    owners = {file.path: (bob if file.path == "bob.py" else eve, True) for file in files}
+    tried, more = gradebook.newest(files, owners)
+    assert [file.label for file in tried] == ["a.py", "d.py", "f.py", "g.py", "h.py", "z.zip", "bob.py"] and more == {eve: 3}
+    for n, words in ((3, "3 more files were not tried: hand in one"), (1, "1 more file was not tried: hand in one")):
+        assert rows({eve: [Attempt("a.py", record(1))]}, Roster(), {eve: n})[0].notes == [words]
+
+
+def test_times_of_files_and_members(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with zipfile.ZipFile("all.zip", "w") as archive:
+        for year, data in ((2001, b"x"), (1999, zipped(**{"new.py": b"now"}))):
+            archive.writestr(zipfile.ZipInfo(f"{year}.{'py' if data == b'x' else 'zip'}", (year, 5, 5, 5, 5, 4)), data)
+    (tmp_path / "late.py").write_bytes(b"late")
+    os.utime("late.py", (1e9, 1e9))
+    times = {file.label: time.gmtime(file.time).tm_year for file in handed_in(["all.zip", "late.py"])}
+    assert times == {"all.zip/1999.zip/new.py": 1999, "all.zip/2001.py": 2001, "late.py": 2001}, "a student's archive has its own time, not its members'"
+
+
+# ---- rosters ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
+@pytest.mark.parametrize("mark", ",;\t")
+def test_rosters_in_many_encodings(tmp_path, encoding, mark):
+    roster = roster_of(tmp_path, MOODLE.replace(",", mark), encoding)
+    assert roster.kind == "moodle" and [s.name for s in roster.students][:2] == ["Jürgen Müller", "Anna Maria Schmidt"]
+    assert roster.students[3][:3] == ("Zoë O'Neil", "12348", "zo@uni.de") and roster.bom == (encoding == "utf-8-sig")
+
+
+def test_rosters_of_the_platforms(tmp_path):
+    for text, kind, names, own in (
+        (GERMAN, "moodle", ["Jürgen Müller"], ["12345"]),
+        (WORKSHEET, "worksheet", ["Jürgen Müller", "Anna Schmidt", "Zoë O'Neil"], ["", "", ""]),
+        (CANVAS, "canvas", ["Jürgen Müller", "Anna Schmidt"], ["m001", "m002"]),
+        ("sep=;\nName;Matrikelnummer\nEva;7\n;\n", "plain", ["Eva"], ["7"]),
+        ("email\neva@uni.de\n", "plain", ["eva@uni.de"], [""]),
+    ):
+        roster = roster_of(tmp_path, text)
+        assert (roster.kind, [s.name for s in roster.students], [s.id for s in roster.students]) == (kind, names, own)
+
+
+@pytest.mark.parametrize("text, words", [("", "an empty file"), ("a,b\n1,2\n", "got 'a', 'b'"), ("Name\n", "a line for each"), ("\0\xff\xfe", "roster must")])
+def test_what_is_no_roster_is_told(tmp_path, text, words):
+    with pytest.raises(ValueError, match="roster must.*") as error:
+        roster_of(tmp_path, text, "latin-1")
+    assert words in str(error.value)
+
+
+# ---- tables -----------------------------------------------------------------------------------------
+
+
+def graded(roster, **scores):
+    """{student: attempts} from the beginning of a name and the scores of attempts."""
+    return {
+        next(s for s in roster.students if s.name.startswith(name)): [Attempt(f"{name}{i}.py", record(score, f"{name}{i}")) for i, score in enumerate(tries)]
+        for name, tries in scores.items()
+    }
+
+
+def test_the_lecturers_table(tmp_path):
+    roster = roster_of(tmp_path, MOODLE)
+    attempts = graded(roster, Zoë=[3, 9, 9], Anna=[0])
+    attempts |= {Student("+1+cmd.py"): [Attempt("+1+cmd.py", record(5, notes=["=1+1", "two\nlines", "a;b\tc"]))]}
+    out = tmp_path / "grades of lab1.csv"
+    write(out, rows(attempts, roster), "lab1", {"one": 4, "two": 6}, roster)
+    assert out.read_bytes().startswith(b"\xef\xbb\xbf")
+    assert cells(out) == [
+        ["student", "id", "email", "score", "of", "percent", "one", "two", "attempts", "file", "jail", "notes"],
+        ["Jürgen Müller", "12345", "jm@uni.de", "0", "10", "0.0", "0", "0", "0", "", "", "nothing was handed in"],
+        ["Anna Maria Schmidt", "12346", "as@uni.de", "0", "10", "0.0", "0", "0", "1", "Anna0.py", "bwrap + seccomp", ""],
+        ["Maria Schmidt", "12347", "ms@uni.de", "0", "10", "0.0", "0", "0", "0", "", "", "nothing was handed in"],
+        ["Zoë O'Neil", "12348", "zo@uni.de", "9", "10", "90.0", "4", "5", "3", "Zoë1.py", "bwrap + seccomp", ""],
+        ["'=Peter Muller", "123", "pm@uni.de", "0", "10", "0.0", "0", "0", "0", "", "", "nothing was handed in"],
+        ["'+1+cmd.py", "", "", "5", "10", "50.0", "4", "1", "1", "'+1+cmd.py", "bwrap + seccomp", "not in the roster | =1+1 | two lines | a,b c"],
+    ]
+
+
+@pytest.mark.parametrize(
+    "text, header",
+    [(MOODLE, ["Student", "Email address", "Assignment: Lab1 (Real)"]), (GERMAN, ["Student", "E-Mail-Adresse", "Lab1 (Punkte)"])],
+)
+def test_moodles_import(tmp_path, text, header):
+    """Those who handed something in, and nobody whom Moodle does not know: one unknown line stops its import."""
+    roster = roster_of(tmp_path, text)
+    attempts = graded(roster, Jürgen=[3]) | {Student("nobody.py"): [Attempt("nobody.py", record(5))]}
+    assert [path.name for path in write(tmp_path / "o.csv", rows(attempts, roster), "Lab1", {}, roster)] == ["o.csv", "o-moodle.csv"]
+    assert cells(tmp_path / "o-moodle.csv") == [header, ["Jürgen Müller", "jm@uni.de", "3"]]
+
+
+def test_moodles_worksheet_is_filled_in_and_nothing_else_is_changed(tmp_path):
+    roster = roster_of(tmp_path, WORKSHEET.replace("\n", "\r\n"))
+    write(tmp_path / "o.csv", rows(graded(roster, Jürgen=[3, 5]), roster), "Lab1", {}, roster)
+    before, after = cells(tmp_path / "roster.csv"), cells(tmp_path / "o-moodle.csv")
+    assert before[1][4] == "" and after[1][4] == "50.00" and not (tmp_path / "o-moodle.csv").read_bytes().startswith(b"\xef")
+    before[1][4] = "50.00"
+    assert after == before
+
+
+def test_canvas_import(tmp_path):
+    roster = roster_of(tmp_path, CANVAS)
+    out = tmp_path / "o.csv"
+    for name, column in (("lab1", "lab1 (987)"), ("lab2", "lab2")):
+        assert [path.name for path in write(out, rows(graded(roster, Jürgen=[3]), roster), name, {"one": 4, "two": 6}, roster)] == ["o.csv", "o-canvas.csv"]
+        assert cells(tmp_path / "o-canvas.csv") == [
+            ["Student", "ID", "SIS User ID", "SIS Login ID", "Section", column],
+            ["    Points Possible", "", "", "", "", "10"],
+            ["Müller, Jürgen", "1234", "m001", "jmueller", "CS 1", "3"],
+        ]
+    assert not (tmp_path / "o-canvas.csv").read_bytes().startswith(b"\xef")
+
+
+def test_both_for_a_plain_roster_and_none_without_one(tmp_path):
+    roster = roster_of(tmp_path, "name,id,login\nEva,100,eva1\nBob,,bob1\n")
+    write(tmp_path / "o.csv", rows(graded(roster, Eva=[3], Bob=[4]), roster), "lab1", {"one": 10}, roster)
+    assert cells(tmp_path / "o-moodle.csv") == [["Student", "Username", "Assignment: lab1 (Real)"], ["Eva", "eva1", "3"], ["Bob", "bob1", "4"]]
+    assert cells(tmp_path / "o-canvas.csv")[2:] == [["Eva", "", "100", "eva1", "", "3"], ["Bob", "", "", "bob1", "", "4"]]
+    table = rows({Student("a/b.py"): [Attempt("a/b.py", record(1))]}, Roster())
+    assert [path.name for path in write(tmp_path / "p.csv", table, "lab1", {}, Roster())] == ["p.csv"] and table[0].notes == []
+
+
+def test_results_are_kept_and_stand_for_the_same_file_and_versions(tmp_path):
+    roster, out = roster_of(tmp_path, MOODLE), tmp_path / "o.csv"
+    attempts = graded(roster, Zoë=[3, 9], Anna=[0])
+    attempts[roster.students[0]] = [Attempt("x.py", record(0, "failed", seconds=0.0))]
+    assert gradebook.graded_before(out) == {} and gradebook.best_records(out) == []
+    store(out, attempts)
+    known = gradebook.graded_before(out)
+    assert {key[0] for key in known} == {"Zoë0", "Zoë1", "Anna0"}, "what could not be read is tried again"
+    assert known[key_of(record(9, "Zoë1"))] == record(9, "Zoë1") and key_of(record(9, "Zoë1", tasks_version=2)) not in known
+    assert sorted(best["score"] for best in gradebook.best_records(out)) == [0, 0, 9]
+    for text in ("", "[]", '{"students": [{"attempts": [{"record": {}}]}]}'):
+        gradebook.results_path(out).write_text(text, encoding="utf-8")
+        with pytest.raises(ValueError, match="must be what grading wrote"):
+            gradebook.graded_before(out)
+
+
+def test_nobodys_attempt_goes_when_another_hands_in_the_same_bytes(tmp_path):
+    roster, out = roster_of(tmp_path, MOODLE), tmp_path / "o.csv"
+    zoe, anna = roster.students[3], roster.students[1]
+    store(out, {zoe: [Attempt("zoe.py", record(9)), Attempt("no.py", record(0, ""))], Student("x"): [Attempt("x", record(1), False)]})
+    attempts = gradebook.kept(out, roster, "b")
+    gradebook.add(attempts, anna, Attempt("copy.py", record(9)))
+    gradebook.add(attempts, zoe, Attempt("again.py", record(8), False))
+    gradebook.add(attempts, zoe, Attempt("no.py", record(0, "")))
+    gradebook.add(attempts, zoe, Attempt("other.py", record(0, "")))
+    assert attempts[anna] == [Attempt("copy.py", record(9))] and attempts[Student("x")] == [Attempt("x", record(1), False)]
+    assert attempts[zoe] == [Attempt("again.py", record(8)), Attempt("no.py", record(0, "")), Attempt("other.py", record(0, ""))]
+
+
+def test_zeros_by_the_name_of_a_file_alone_are_in_no_import(tmp_path):
+    roster, out = roster_of(tmp_path, MOODLE), tmp_path / "o.csv"
+    names = {student.name.split()[0]: student for student in roster.students}
+    junk, good, own = Attempt("junk.py", record(0, ""), False), Attempt("good.py", record(3), False), Attempt("own.py", record(0, "own"))
+    attempts = {names["Anna"]: [junk], names["Zoë"]: [junk, good], names["Maria"]: [junk, own]}
+    write(out, rows(attempts, roster), "lab1", {"one": 4, "two": 6}, roster)
+    notes = {line[0]: line[-1] for line in cells(out)}
+    assert notes["Anna Maria Schmidt"] == notes["Zoë O'Neil"] == "named by its file's name"
+    assert [line[0] for line in cells(tmp_path / "o-moodle.csv")[1:]] == ["Maria Schmidt", "Zoë O'Neil"]

@@ -1,0 +1,143 @@
+"""What was handed in: files, folders and zip archives, read into memory with limits and never unpacked to a disk."""
+
+import contextlib
+import io
+import time
+import zipfile
+import zlib
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+from .roster import platforms
+from .submission import FILE_BYTES, Unreadable, contents
+
+KINDS = {".ipynb", ".py"}
+FILES, BYTES = 5_000, 1_000_000_000  # of all that is handed in, but for what is in students' archives
+EACH_FILES, EACH_BYTES = 20, 100_000_000  # of the archives of one student
+HIDDEN = "__MACOSX", "__pycache__"  # and all names with a point at the front: copies that Jupyter and macOS make
+BAD = zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError, ValueError
+
+
+class File(NamedTuple):
+    """A submission: its label, a path as it was given with the path inside an archive after it; what it holds, or why that cannot be read.
+
+    path: that of what was handed in, the file itself or the student's archive in which it is; time: of that, in seconds.
+    """
+
+    label: str
+    data: bytes | Unreadable
+    path: str
+    time: float = 0.0
+
+
+def handed_in(paths):
+    """The submissions in files, folders and zip archives (as Moodle and Canvas give out all submissions).
+
+    Parameters
+    ----------
+    paths : list of str or Path
+        In folders and archives only notebooks, programs and archives are looked at; links are not followed. An archive that is named
+        here is a platform's, one in a folder or in an archive is a student's: few files of it are taken.
+
+    Returns
+    -------
+    list of File, sorted by label
+
+    Raises
+    ------
+    ValueError
+        If a path does not exist, or all files together are too many or too large; a student's archive costs this student alone.
+    """
+    found, number, size, taken = {}, 0, 0, {}
+    for path in sorted(map(Path, paths), key=Path.is_dir):
+        if not path.exists():
+            raise ValueError(f"files must be files, folders or zip archives, got {path}, which does not exist")
+        for file in sorted(p for p in path.rglob("*") if wanted(p.relative_to(path))) if path.is_dir() else [path]:
+            for one in opened(file, path.is_dir(), taken):
+                found[one.label], direct = one, one.path == one.label
+                number, size = number + direct, size + (len(one.data) if direct and isinstance(one.data, bytes) else 0)
+                if number > FILES or size > BYTES:
+                    raise ValueError(f"files must be at most {FILES} and {BYTES / 1e9:.0f} GB together, got more in {path}: grade them in parts")
+    return sorted(found.values(), key=lambda one: one.label)
+
+
+def wanted(path):
+    """Whether a file of a folder or an archive is looked at."""
+    hidden = any(part.startswith(".") or part in HIDDEN for part in path.parts)
+    return path.suffix.lower() in KINDS | {".zip"} and not hidden
+
+
+def printable(text):
+    """A file's name as text that UTF-8 can hold, in one line."""
+    text = text.encode("utf-8", "replace").decode()
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
+
+
+def opened(file, inside, taken):
+    """The File of a file, or all in it, if it is an archive: a student's, if it is inside a folder; each only once."""
+    label = printable(file.as_posix())
+    if label in taken:
+        return
+    taken[label], seconds = True, file.lstat().st_mtime
+    try:
+        data = contents(file)
+    except Unreadable as error:
+        data = error
+    if file.suffix.lower() != ".zip" or not isinstance(data, bytes):
+        yield File(label, data, label, seconds)
+    else:
+        yield from few(label, file, taken, seconds) if inside else unzipped(label, file, taken)
+
+
+def unzipped(label, file, taken):
+    """The File of all submissions in a platform's archive."""
+    for member, data in members(label, file):
+        inside, seconds = f"{label}/{printable(member.filename)}" if member else label, seconds_of(member)
+        if inside.lower().endswith(".zip") and member and isinstance(data, bytes):
+            yield from few(inside, io.BytesIO(data), taken, seconds)
+        else:
+            yield File(inside, data, inside, seconds)
+
+
+def few(label, file, taken, seconds):
+    """The File of the first submissions in a student's archive; what is more than one student may have is one that cannot be read."""
+    made = platforms(label)
+    number, size = taken.get(who := (made.above if made else label, "few"), (0, 0))
+    for member, data in members(label, file):
+        number, size = number + 1, size + (len(data) if isinstance(data, bytes) else 0)
+        if number > EACH_FILES or size > EACH_BYTES:
+            words = f"{PurePosixPath(label).name} was not read to its end: at most {EACH_FILES} files and {EACH_BYTES / 1e6:.0f} MB of a student's archives are"
+            yield File(label, Unreadable(f"{words} taken; hand in one file (an archive of many students must be named itself)"), label, seconds)
+            return
+        taken[who] = number, size
+        yield File(f"{label}/{printable(member.filename)}" if member else label, data, label, seconds)
+
+
+def members(label, file):
+    """(member, bytes or Unreadable) of all submissions in an archive, a path or an open file; (None, Unreadable) if it is none."""
+    name = PurePosixPath(label).name
+    try:
+        with zipfile.ZipFile(file) as archive:
+            found = [member for member in archive.infolist() if not member.is_dir() and wanted(PurePosixPath(member.filename))]
+            for member in found[: FILES + 1]:
+                yield member, unpacked(archive, member)
+            if not found:
+                yield None, Unreadable(f"{name} holds no notebook (.ipynb) and no program (.py)")
+    except BAD as error:
+        yield None, Unreadable(f"{name} is no zip archive that can be read: {error}")
+
+
+def seconds_of(member):
+    """The time that an archive states of a member; 0.0 if it is none."""
+    with contextlib.suppress(ValueError, OverflowError, AttributeError):
+        return time.mktime((*member.date_time, 0, 0, -1))
+    return 0.0
+
+
+def unpacked(archive, member):
+    """The bytes of a member, no more of them than show that it is too large; or why it cannot be read."""
+    try:
+        with archive.open(member) as file:  # sizes that the archive states are not believed
+            return file.read(FILE_BYTES + 1)
+    except BAD as error:
+        return Unreadable(f"{PurePosixPath(member.filename).name} cannot be read in its archive: {error}")
