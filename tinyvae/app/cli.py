@@ -1,4 +1,4 @@
-"""The command line: python -m tinyvae train | evaluate | sample | gradcheck | learn | bench.
+"""The command line: python -m tinyvae train | evaluate | sample | gradcheck | learn | course | bench.
 
 Exit status: 0 done, 1 failed, 2 wrong usage, 130 or 143 interrupted. Errors are one line on standard error.
 """
@@ -13,7 +13,7 @@ from .. import likelihoods, posteriors, priors
 from ..bounds import BOUNDS
 from ..mlp import ACTIVATIONS
 from ..support.validation import check_int, check_number
-from . import commands, kinds, report, runs
+from . import commands, course, kinds, report, runs
 from .options import MNIST, SETS, defaults
 
 
@@ -80,6 +80,7 @@ def _parser():
     check = subparsers.add_parser("gradcheck", help="check every gradient against finite differences")
     check.add_argument("names", nargs="*", metavar="NAME", help="pairs, likelihoods, pages of the zoo, activations, or model (default: all)")
     _add_learn(subparsers)
+    course.add_parsers(subparsers, _whole)
     subparsers.add_parser("bench", help="time a training step against its bare matrix products")
     return parser
 
@@ -167,9 +168,19 @@ def _add_learn(subparsers):
 def _learn(way=None, **options):
     from ..exercises import practice  # which the other commands do without
 
-    if hasattr(sys.stdout, "reconfigure"):
-        sys.stdout.reconfigure(errors="backslashreplace")  # a console that lacks a letter shows its escape
+    _any_letter()
     return (getattr(practice, way) if way else practice.overview)(**options)
+
+
+def _any_letter():
+    """A console that lacks a letter shows its escape."""
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
+def _course(**options):
+    _any_letter()
+    return course.run(**options)
 
 
 def _interrupt(number, frame):
@@ -190,6 +201,8 @@ def _run(args):
         return commands.gradcheck(args.names)
     if command == "learn":
         return _learn(**given)
+    if command == "course":
+        return _course(**given)
     return commands.bench()
 
 
