@@ -75,6 +75,7 @@ def test_from_build_to_report(course, capsys, monkeypatch):
     assert "Müller" not in told and "Ng" not in told
 
 
+@pytest.mark.slow
 def test_regrading_grades_all_again(course, tmp_path):
     folder, made, _ = course
     out = tmp_path / "grades.csv"

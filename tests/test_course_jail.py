@@ -265,6 +265,7 @@ def test_the_distance_between_states_is_the_number_of_draws():
     assert wire.steps(before["state"], 12345, before["inc"]) > wire.FAR
 
 
+@pytest.mark.slow
 def test_computing_is_counted_and_waiting_is_not():
     """A busy machine takes longer on the clock; that must cost nobody an answer."""
     with Child("import time\n\ndef wait():\n    time.sleep(2.5)\n    return 1\n\ndef loop():\n    while True:\n        pass", seconds=20, cpu=1) as child:

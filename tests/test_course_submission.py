@@ -232,6 +232,7 @@ def test_nothing_runs(tmp_path):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no limit of memory there")
+@pytest.mark.slow
 def test_what_keeps_a_compiler_busy_is_stopped():
     """Nested `finally` blocks double the code at every level; this process does not see them."""
 
