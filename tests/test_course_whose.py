@@ -131,3 +131,10 @@ def test_all_that_a_hidden_student_handed_in_is_one_students():
 def test_what_the_files_name_alone_decides_is_told():
     found = roster_of(PLAIN).whose(["s/Alice Adams.py", "s/Bob Brown/x.py", "s/x.py"])
     assert [firm for _, firm in found.values()] == [False, True, True]
+
+
+@pytest.mark.parametrize("path", ["lukasz_zak.py", "zaklukasz_1_5_hw.ipynb", "Łukasz Żak_9_assignsubmission_file_/hw.ipynb"])
+def test_letters_that_unicode_does_not_take_apart_are_written_without_their_stroke(path):
+    roster = roster_of("First name,Last name,ID number,Institution,Department,Email address\nŁukasz,Żak,77001,,,lz@x.pl\nDang,Nguyen,77002,,,dn@x.vn\n")
+    found, _ = roster.whose([path])[path]
+    assert found.name == "Łukasz Żak"

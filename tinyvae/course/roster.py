@@ -188,8 +188,9 @@ def german(text):
 
 
 def plain(text):
-    """ü as u."""
-    return "".join(letter for letter in unicodedata.normalize("NFKD", text) if not unicodedata.combining(letter))
+    """ü as u, ł as l."""
+    text = unicodedata.normalize("NFKD", text.translate(STROKED))
+    return "".join(letter for letter in text if not unicodedata.combining(letter))
 
 
 def loose(text):
@@ -202,6 +203,7 @@ def bare(text):
     return "".join(letter for letter in text if letter.isascii())
 
 
+STROKED = str.maketrans({"ł": "l", "đ": "d", "ø": "o", "ı": "i", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe"})  # which Unicode takes for letters of their own
 FOLDS = (exact, exact), (german, german), (plain, plain), (loose, loose), (exact, bare)  # of (path, roster), the strictest first
 
 
