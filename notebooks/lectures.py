@@ -89,7 +89,7 @@ def definitions():
     """Name -> (file below the package, docstring) of all its functions, classes and methods ("VAE.fit")."""
     found = {}
     for path in sorted(PACKAGE.rglob("*.py")):
-        if not {"tasks", "programs", "families"}.isdisjoint(path.parts):  # texts of the exercises, stubs and mistakes among them
+        if not {"tasks", "programs"}.isdisjoint(path.parts):  # texts of the exercises, stubs and mistakes among them
             continue
         file = path.relative_to(PACKAGE).as_posix()
         for node in ast.parse(path.read_text(encoding="utf-8")).body:

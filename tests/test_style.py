@@ -17,7 +17,7 @@ FUNCTION_LINES = 25  # of a function's body: lines of code, without docstrings, 
 METHODS = 20  # of a class
 
 ROOT = Path(tinyvae.__file__).parent
-DATA = ROOT / "exercises" / "tasks", ROOT / "exercises" / "programs", ROOT / "course" / "families"  # texts in percent format, which nothing imports
+DATA = ROOT / "exercises" / "tasks", ROOT / "exercises" / "programs"  # texts in percent format, which nothing imports
 FILES = [path for path in sorted(ROOT.rglob("*.py")) if not set(DATA) & set(path.parents)]
 PATHS = {".".join(path.relative_to(ROOT.parent).with_suffix("").parts).removesuffix(".__init__"): path for path in FILES}
 SOURCES = {room: path.read_text(encoding="utf-8") for room, path in PATHS.items()}

@@ -20,7 +20,7 @@ VARY = re.compile(r"(?ms)^# %%\s*\[vary\].*?(?=^# %%|\Z)")
 
 def families():
     """{id: path} of the families of the package."""
-    return {path.stem: path for path in sorted(FAMILIES.glob("*.py"))}
+    return {path.stem: path for path in sorted(FAMILIES.glob("*.task"))}
 
 
 @functools.cache

@@ -10,7 +10,7 @@ from ..assignment import for_me
 from . import handout
 
 ROOT = Path(__file__).parents[2]  # of the package
-TAKEN = ".py", ".tsv", ".npz"  # the capstone is trained on the digits
+TAKEN = ".py", ".task", ".tsv", ".npz"  # the capstone is trained on the digits
 LEFT = "plots", "__pycache__"
 TIME = (1980, 1, 1, 0, 0, 0)  # of every file in the zip, so that the same assignment is the same zip
 FOLDER = "assignment"  # in the zip
