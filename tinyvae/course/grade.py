@@ -122,13 +122,12 @@ def entry(task, results, names, texts=None, mistake=""):
 
 
 def record(assignment, tasks, jail, digest, notes, seconds):
-    """The whole of what is stored of a submission; nothing that the student wrote."""
+    """The whole of what is stored of a submission: results; of what the student wrote at most a line that failed and the beginning of what it printed."""
     score = sum(task["score"] for task in tasks.values())
     versions = {"assignment": assignment.name, "tinyvae": here()["tinyvae"], "tasks_version": here()["tasks"], "seed": assignment.seed}
     return versions | {
-        "build": assignment.fingerprint,
-        "jail": "none: students are trusted" if jail == TRUSTED else jail, "digest": digest, "score": score, "of": assignment.points,
-        "seconds": round(seconds, 2), "notes": [*assignment.warnings(), *notes], "tasks": tasks,
+        "build": assignment.fingerprint, "jail": "none: students are trusted" if jail == TRUSTED else jail, "digest": digest,
+        "score": score, "of": assignment.points, "seconds": round(seconds, 2), "notes": [*assignment.warnings(), *notes], "tasks": tasks,
     }  # fmt: skip
 
 

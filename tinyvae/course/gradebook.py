@@ -7,7 +7,7 @@
     ... grade those that `graded_before` does not know; for each: add(attempts, student, Attempt(...)), store(out, attempts) ...
     write(out, rows(attempts, roster, more), name, points, roster)
 
-Stored are results alone: points, what was found, notes; nothing that a student wrote.
+Stored are results alone: points, what was found, notes; no file that was handed in.
 """
 
 import csv

@@ -40,7 +40,7 @@ class Worker:
     """
 
     def __init__(self, code, given, jail, cpu, seconds):
-        self.code, self.given, self.jail, self.cpu, self.seconds = code, given, jail, cpu, seconds
+        self.code, self.given, self.jail, self.cpu = code, given, jail, cpu
         self.child, self.end, self.printed, self.faults = None, time.monotonic() + seconds, "", []
 
     def started(self):
@@ -84,7 +84,7 @@ class RemoteFunction:
         """What it returns; ValueError if it changes what it is handed, which is a copy: nothing of the judge's can be changed."""
         handed, others = kept_apart((args, options))
         found = self.worker.call(self.own, *handed, **others)
-        if not same_arrays((handed, others), (args, options)):
+        if not same((handed, others), (args, options), 0):
             raise ValueError(say("changed", name=self.own))
         return found
 
@@ -96,15 +96,6 @@ def kept_apart(value):
     if type(value) in (tuple, list):
         return type(value)(map(kept_apart, value))
     return {name: kept_apart(item) for name, item in value.items()} if isinstance(value, dict) else value
-
-
-def same_arrays(value, before):
-    """Whether the arrays of a value are as they were."""
-    if isinstance(value, np.ndarray):
-        return np.array_equal(value, before, equal_nan=value.dtype.kind == "f")
-    if type(value) in (tuple, list):
-        return all(map(same_arrays, value, before))
-    return all(same_arrays(value[name], before[name]) for name in value) if isinstance(value, dict) else True
 
 
 class Unforeseen(RemoteFunction):
@@ -143,7 +134,10 @@ def where(error):
 
 
 def answer(task, worker, key):
-    """The names of a submission as a Judge wants them: functions that are called in the child, and the values that the task asks for."""
+    """The names of a submission as a Judge wants them: functions that are called in the child, and the values that the task asks for.
+
+    The key says where programs that are judged are asked about again, see `Unforeseen`.
+    """
     child, rng = worker.started(), np.random.default_rng([*key, 0])
     words = task.tests if task.kind == "numbers" else [name for name in task.names if not callable(getattr(task.right, name))]
     found = {name: RemoteFunction(worker, name) for name, kind in child.names.items() if kind != "value"}
