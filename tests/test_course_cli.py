@@ -220,3 +220,7 @@ def test_a_build_is_not_written_over_another(course, capsys):
     folder, _, _ = course
     assert main(["course", "build", "--format", "handout", "--tasks", "kl_backward", "--out", str(folder / "ps1")]) == 1
     assert "key would be lost" in capsys.readouterr().err
+
+
+def test_levels_of_all_come_before_those_of_one_and_a_variant_answers_to_its_task():
+    assert course_line.levels(["kl_backward=2", "1"], ["graded_kl", "graded_sample"]) == {"graded_kl": 2, "graded_sample": 1}

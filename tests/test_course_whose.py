@@ -4,7 +4,8 @@ import unicodedata
 
 import pytest
 
-from tinyvae.course.roster import Roster, platforms
+from tinyvae.course.gradebook import Row, offline, write_feedback
+from tinyvae.course.roster import Roster, Student, platforms
 
 MOODLE = """First name,Last name,ID number,Institution,Department,Email address
 Jürgen,Müller,12345,,,jm@uni.de
@@ -138,3 +139,18 @@ def test_letters_that_unicode_does_not_take_apart_are_written_without_their_stro
     roster = roster_of("First name,Last name,ID number,Institution,Department,Email address\nŁukasz,Żak,77001,,,lz@x.pl\nDang,Nguyen,77002,,,dn@x.vn\n")
     found, _ = roster.whose([path])[path]
     assert found.name == "Łukasz Żak"
+
+
+RECORD = {"score": 3, "of": 4, "notes": [], "tasks": {}}
+
+
+@pytest.mark.parametrize(("top", "grade"), [("100.00", "75.00"), ("-", "3.00"), ("", "3.00")])
+def test_a_worksheet_without_a_maximum_takes_the_points(top, grade):
+    roster = roster_of(f"Identifier,Full name,Email address,Grade,Maximum Grade\nParticipant 7,Zoë Ng,zn@x.edu,,{top}")
+    _, line = offline([Row(roster.students[0], RECORD, "f", 1, [])], roster)
+    assert line[3] == grade
+
+
+def test_no_text_is_written_over_another(tmp_path):
+    write_feedback(tmp_path, [Row(Student("One", name), RECORD, "f", 1, []) for name in ("a/1", "a_1", "A_1")])
+    assert len(list(tmp_path.iterdir())) == 3

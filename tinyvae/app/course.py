@@ -62,11 +62,14 @@ def build(format, out, tasks, private, name, seed, feedback, trust_students):
 
 def levels(words, ids):
     """{id: level} of words such as 2 or kl_backward=1."""
+    from ..course.variants import variant_for
+
     found = {}
-    for word in words:
+    for word in sorted(words, key=lambda word: "=" in word):  # what is said of all first
         name, _, level = word.rpartition("=")
         if not re.fullmatch("[0-3]", level):
             raise ValueError(f"feedback must be 0, 1, 2, 3 or TASK=LEVEL, got {word!r}")
+        name = name if name in ids else variant_for(name) or name  # which stands in its place
         found |= {name: int(level)} if name else dict.fromkeys(ids, int(level))
     return found
 

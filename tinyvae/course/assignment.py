@@ -94,7 +94,8 @@ class Assignment:
     @property
     def fingerprint(self):
         """What tells one build from another, without the key: results of another build are not of this assignment."""
-        return hmac.new(self.key, " ".join(map(str, [self.seed, *self.ids])).encode(), hashlib.sha256).hexdigest()[:16]
+        own = [path.read_text(encoding="utf-8") for name, path in private_files(self.folder).items() if name in self.ids]
+        return hmac.new(self.key, "\n".join(map(str, [self.seed, *self.ids, *own])).encode(), hashlib.sha256).hexdigest()[:16]
 
     def inputs_key(self, digest, name):
         """Eight whole numbers, HMAC-SHA256(key, submission and task): the seed of what a submission is tried with.

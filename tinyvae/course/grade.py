@@ -150,7 +150,8 @@ def told(record, name, level):
     if level == 0:
         return f"not found: {', '.join(task['missing'])}" if task["missing"] else "found; what it is worth is told after the deadline"
     lines = [f"{test['name']}: {'ok' if test['ok'] else test['found']} ({test['score']} of {test['of']}: {test['asks']})" for test in task["tests"]]
-    return "\n".join(lines + [task["texts"][max(told)] for told in [[n for n in task["texts"] if int(n) <= level]] if told])
+    levels = [n for n in task["texts"] if int(n) <= level]
+    return "\n".join([*lines, task["texts"][max(levels)]] if levels else lines)
 
 
 # ---- many ---------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
     files = handed_in(paths)                                  # handed.py
     owners = roster.whose([file.path for file in files])      # roster.py
     files, more = newest(files, owners)
-    attempts = kept(out, roster)
+    attempts = kept(out, roster, build)
     ... grade those that `graded_before` does not know; for each: add(attempts, student, Attempt(...)), store(out, attempts) ...
     write(out, rows(attempts, roster, more), name, points, roster)
 
@@ -200,12 +200,14 @@ def write(out, table, name, points, roster):
 def write_feedback(folder, table):
     """Write a text for each student who handed something in: what was found, and what is wrong, all of it; for after the deadline."""
     Path(folder).mkdir(parents=True, exist_ok=True)
-    for row in table:
-        if row.record:
-            head = f"{row.student.name}: {row.record['score']} of {row.record['of']} points ({row.file})\n"
-            tasks = [f"{name}: {task['score']} of {task['of']}\n{told(row.record, name, 3)}\n" for name, task in row.record["tasks"].items()]
-            file = re.sub(r"[^\w .@-]", "_", row.student.id or row.student.email or row.student.name)[-100:]
-            write_text(Path(folder, f"{file}.txt"), "\n".join([head, *row.record["notes"], "", *tasks]))
+    taken = []
+    for row in (row for row in table if row.record):
+        head = f"{row.student.name}: {row.record['score']} of {row.record['of']} points ({row.file})\n"
+        tasks = [f"{name}: {task['score']} of {task['of']}\n{told(row.record, name, 3)}\n" for name, task in row.record["tasks"].items()]
+        name = re.sub(r"[^\w .@-]", "_", row.student.id or row.student.email or row.student.name)[-100:]
+        file = f"{name}-{len(taken)}" if name.lower() in taken else name
+        taken.append(name.lower())
+        write_text(Path(folder, f"{file}.txt"), "\n".join([head, *row.record["notes"], "", *tasks]))
 
 
 def beside(out, word):
@@ -264,7 +266,7 @@ def offline(graded, roster):
     for number, line in enumerate(roster.lines):
         if number in scores:
             line = [*line, *[""] * (len(roster.header) - len(line))]
-            line[roster.grade] = f"{scores[number] * (number_of(line[top]) if top is not None else None or of[number]):.2f}"
+            line[roster.grade] = f"{scores[number] * ((number_of(line[top]) if top is not None else 0) or of[number]):.2f}"
         yield line
 
 
