@@ -48,6 +48,7 @@ def dropped(monkeypatch):
     """The types of the exceptions that Python drops; afterwards the handlers are as they were."""
     found, handlers = [], {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     monkeypatch.setattr(sys, "unraisablehook", lambda unraisable: found.append(unraisable.exc_type))
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell lets programs in the background ignore it
     yield found
     for number, handler in handlers.items():
         signal.signal(number, handler)
