@@ -11,6 +11,7 @@ from tinyvae.course import grade as grading
 from tinyvae.course.assignment import Assignment
 from tinyvae.course.build import FORMATS
 from tinyvae.course.jail import jails
+from tinyvae.course.submission import digest_of
 from tinyvae.course.verify import answers, filled
 
 TRUST = [] if jails() else ["--trust-students"]
@@ -68,10 +69,14 @@ def test_from_build_to_report(course, capsys, monkeypatch):
     (folder / "handed in" / "Jürgen Müller_1_assignsubmission_file_" / "ps1.ipynb").unlink()
     assert graded(folder, "--roster", str(folder / "roster.csv"))["Jürgen Müller"]["score"] == str(of)
 
+    results = folder / "grades.results.json"
+    students = json.loads(results.read_text(encoding="utf-8"))["students"]
+    third = students[0] | {"student": "Ann Other", "listed": True}
+    results.write_text(json.dumps({"format": 1, "students": [*students, third]}), encoding="utf-8")
     capsys.readouterr()
     assert main(["course", "report", str(folder / "grades.csv")]) == 0
     told = capsys.readouterr().out
-    assert told.startswith("3 graded")
+    assert told.startswith("3 graded") and "; 1 not in the roster, not counted\n" in told
     assert "Müller" not in told and "Ng" not in told
 
 
@@ -131,7 +136,7 @@ def hurried(monkeypatch):
                 raise KeyboardInterrupt
             left[0] -= 1
             asked.append(label.rpartition("/")[2])
-            yield grading.unread(made, "tried", jail, grading.digest_of(data)) | {"seconds": 1.0, "score": len(data)}
+            yield grading.unread(made, "tried", jail, digest_of(data)) | {"seconds": 1.0, "score": len(data)}
 
     monkeypatch.setattr(grading, "grade_all", grade_all)
     return asked, left

@@ -1,18 +1,15 @@
-"""Layer 5, course: what was handed in, whose it is, and the tables of grades."""
+"""Layer 5, course: rosters, attempts, and the tables of grades."""
 
 import csv
 import io
-import os
-import time
-import zipfile
 
 import pytest
 
 from tinyvae.course import gradebook, handed
-from tinyvae.course.gradebook import Attempt, key_of, rows, store, write
-from tinyvae.course.handed import handed_in
+from tinyvae.course.gradebook import Attempt, key_of, store
 from tinyvae.course.roster import Roster, Student
 from tinyvae.course.submission import Unreadable
+from tinyvae.course.tables import rows, write
 
 MOODLE = """First name,Last name,ID number,Institution,Department,Email address
 Jürgen,Müller,12345,,,jm@uni.de
@@ -53,105 +50,6 @@ def record(score, digest="d", seconds=1.0, **more):
 
 def cells(path):
     return list(csv.reader(io.StringIO(path.read_text(encoding="utf-8-sig"), newline="")))
-
-
-# ---- what was handed in -----------------------------------------------------------------------------
-
-
-def zipped(**members):
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, data in members.items():
-            archive.writestr(name, data)
-    return file.getvalue()
-
-
-def contents(files):
-    """{label: data}"""
-    return {file.label: file.data for file in files}
-
-
-def test_files_folders_and_archives(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    folder = tmp_path / "all of them" / "Jürgen Müller_1_assignsubmission_file_"
-    folder.mkdir(parents=True)
-    for name in ("hw.ipynb", "b.PY", "words.txt", ".hidden.py"):
-        (folder / name).write_bytes(name.encode())
-    (folder / ".ipynb_checkpoints").mkdir()
-    (folder / ".ipynb_checkpoints" / "hw.ipynb").write_bytes(b"old")
-    inner = zipped(**{"x/mine.py": b"inner", "__MACOSX/._mine.py": b"no"})
-    (tmp_path / "export.zip").write_bytes(zipped(**{"Zoë_2/a.py": b"a", "../../up.py": b"up", "Eve_3/more.zip": inner, "Mallory_4/bad.zip": b"PK"}))
-    (tmp_path / "words.txt").write_bytes(b"words")
-    found = contents(handed_in(["all of them", "export.zip", "export.zip", "words.txt"]))
-    assert list(found) == sorted(found) and sorted(p.name for p in tmp_path.iterdir()) == ["all of them", "export.zip", "words.txt"]
-    assert isinstance(found.pop("export.zip/Mallory_4/bad.zip"), Unreadable)
-    assert found == {
-        "all of them/Jürgen Müller_1_assignsubmission_file_/b.PY": b"b.PY",
-        "all of them/Jürgen Müller_1_assignsubmission_file_/hw.ipynb": b"hw.ipynb",
-        "export.zip/Eve_3/more.zip/x/mine.py": b"inner",
-        "export.zip/Zoë_2/a.py": b"a",
-        "words.txt": b"words",
-    }
-
-
-def test_bad_archives_large_ones_and_links_cost_themselves(tmp_path, monkeypatch):
-    monkeypatch.setattr(handed, "FILE_BYTES", 1000)
-    whole = zipped(**{"a.py": b"x" * 999, "b.py": b"y" * 100_000})
-    (tmp_path / "a.zip").write_bytes(whole)
-    (tmp_path / "b.zip").write_bytes(whole[:-30])
-    (tmp_path / "c.zip").write_bytes(zipped(**{"words.txt": b""}))
-    found = {label.removeprefix(tmp_path.as_posix() + "/"): data for label, data in contents(handed_in([tmp_path])).items()}
-    assert found["a.zip/a.py"] == b"x" * 999 and len(found["a.zip/b.py"]) == 1001  # more than is read of it, as the reader will say
-    assert "no zip archive" in str(found["b.zip"]) and "no notebook" in str(found["c.zip"])
-    with pytest.raises(ValueError, match="which does not exist"):
-        handed_in([tmp_path / "none"])
-    monkeypatch.setattr(handed, "FILES", 1)
-    with pytest.raises(ValueError, match="grade them in parts"):
-        handed_in([tmp_path])
-
-
-def test_a_students_archives_cost_this_student_alone(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(handed, "FILES", 6)
-    monkeypatch.setattr(handed, "EACH_FILES", 3)
-    monkeypatch.setattr(handed, "EACH_BYTES", 1000)
-    many, large = zipped(**{f"{n}.py": b"x" for n in range(9)}), zipped(**{f"{n}.py": b"x" * 400 for n in range(3)})
-    mallory, eve = "Mallory_3_assignsubmission_file_", "eve_7_8_large.zip"
-    members = {f"{mallory}/a.zip": many, f"{mallory}/b.zip": many, eve: large, "Zoë_2_assignsubmission_file_/a.py": b"a"}
-    (tmp_path / "all.zip").write_bytes(zipped(**members))
-    files = handed_in(["all.zip", "all.zip"])
-    found = contents(files)
-    assert len(files) == len(found) == 3 + 2 + 2 + 1 + 1, "three of Mallory's, two of Eve's, one that cannot be read of each archive, and Zoë's"
-    for archive in (f"{mallory}/a.zip", f"{mallory}/b.zip", eve):
-        assert "not read to its end" in str(found[f"all.zip/{archive}"]) and archive.rpartition("/")[2] in str(found[f"all.zip/{archive}"])
-    assert {file.path for file in files} == {f"all.zip/{name}" for name in members}, "no name inside a student's archive stands in what was handed in"
-    (tmp_path / "in folders").mkdir()
-    (tmp_path / "in folders" / "a.zip").write_bytes(many)
-    assert {file.path for file in handed_in(["in folders"])} == {"in folders/a.zip"}
-    (tmp_path / "in folders" / "a.zip").write_bytes(large)
-    assert len({file.path for file in handed_in(["in folders", "in folders/a.zip"])}) == 3, "what is named itself is a platform's"
-
-
-def test_the_newest_files_of_each_student_are_tried():
-    eve, bob = Student("Eve"), Student("Bob")
-    files = [handed.File(f"{name}.py", b"x", f"{name}.py", time) for name, time in zip("abcdefgh", (9, 1, 1, 5, 1, 1, 7, 1))]
-    files += [handed.File("z.zip", Unreadable("no"), "z.zip", 0.0), handed.File("bob.py", b"x", "bob.py", 0.0)]
-    owners = {file.path: (bob if file.path == "bob.py" else eve, True) for file in files}
-    tried, more = gradebook.newest(files, owners)
-    assert [file.label for file in tried] == ["a.py", "d.py", "f.py", "g.py", "h.py", "z.zip", "bob.py"] and more == {eve: 3}
-    for n, words in ((3, "3 more files were not tried: hand in one"), (1, "1 more file was not tried: hand in one")):
-        assert rows({eve: [Attempt("a.py", record(1))]}, Roster(), {eve: n})[0].notes == [words]
-
-
-def test_times_of_files_and_members(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    with zipfile.ZipFile("all.zip", "w") as archive:
-        for year, data in ((2001, b"x"), (1999, zipped(**{"new.py": b"now"}))):
-            archive.writestr(zipfile.ZipInfo(f"{year}.{'py' if data == b'x' else 'zip'}", (year, 5, 5, 5, 5, 4)), data)
-    (tmp_path / "late.py").write_bytes(b"late")
-    os.utime("late.py", (1e9, 1e9))
-    times = {file.label: time.gmtime(file.time).tm_year for file in handed_in(["all.zip", "late.py"])}
-    assert times == {"all.zip/1999.zip/new.py": 1999, "all.zip/2001.py": 2001, "late.py": 2001}, "a student's archive has its own time, not its members'"
 
 
 # ---- rosters ----------------------------------------------------------------------------------------
@@ -221,8 +119,14 @@ def test_moodles_import(tmp_path, text, header):
     """Those who handed something in, and nobody whom Moodle does not know: one unknown line stops its import."""
     roster = roster_of(tmp_path, text)
     attempts = graded(roster, Jürgen=[3]) | {Student("nobody.py"): [Attempt("nobody.py", record(5))]}
-    assert [path.name for path in write(tmp_path / "o.csv", rows(attempts, roster), "Lab1", {}, roster)] == ["o.csv", "o-moodle.csv"]
+    assert write(tmp_path / "o.csv", rows(attempts, roster), "Lab1", {}, roster) == {tmp_path / "o.csv": "", tmp_path / "o-moodle.csv": ""}
     assert cells(tmp_path / "o-moodle.csv") == [header, ["Jürgen Müller", "jm@uni.de", "3"]]
+
+
+def test_whom_moodle_could_not_find_is_named(tmp_path):
+    roster = roster_of(tmp_path, MOODLE.replace("12348,,,zo@uni.de", ",,,"))
+    written = write(tmp_path / "o.csv", rows(graded(roster, Jürgen=[3], Zoë=[4]), roster), "Lab1", {}, roster)
+    assert written[tmp_path / "o-moodle.csv"] == "Zoë O'Neil" and len(cells(tmp_path / "o-moodle.csv")) == 2
 
 
 def test_moodles_worksheet_is_filled_in_and_nothing_else_is_changed(tmp_path):
@@ -256,16 +160,27 @@ def test_both_for_a_plain_roster_and_none_without_one(tmp_path):
     assert [path.name for path in write(tmp_path / "p.csv", table, "lab1", {}, Roster())] == ["p.csv"] and table[0].notes == []
 
 
+def test_the_newest_files_of_each_student_are_tried():
+    eve, bob = Student("Eve"), Student("Bob")
+    files = [handed.File(f"{name}.py", b"x", f"{name}.py", time) for name, time in zip("abcdefgh", (9, 1, 1, 5, 1, 1, 7, 1))]
+    files += [handed.File("z.zip", Unreadable("no"), "z.zip", 0.0), handed.File("bob.py", b"x", "bob.py", 0.0)]
+    owners = {file.path: (bob if file.path == "bob.py" else eve, True) for file in files}
+    tried, more = gradebook.newest(files, owners)
+    assert [file.label for file in tried] == ["a.py", "d.py", "f.py", "g.py", "h.py", "z.zip", "bob.py"] and more == {eve: 3}
+    for n, words in ((3, "3 more files were not tried: hand in one"), (1, "1 more file was not tried: hand in one")):
+        assert rows({eve: [Attempt("a.py", record(1))]}, Roster(), {eve: n})[0].notes == [words]
+
+
 def test_results_are_kept_and_stand_for_the_same_file_and_versions(tmp_path):
     roster, out = roster_of(tmp_path, MOODLE), tmp_path / "o.csv"
     attempts = graded(roster, Zoë=[3, 9], Anna=[0])
     attempts[roster.students[0]] = [Attempt("x.py", record(0, "failed", seconds=0.0))]
-    assert gradebook.graded_before(out) == {} and gradebook.best_records(out) == []
+    assert gradebook.graded_before(out) == {} and gradebook.best_records(out) == ([], 0)
     store(out, attempts)
     known = gradebook.graded_before(out)
     assert {key[0] for key in known} == {"Zoë0", "Zoë1", "Anna0"}, "what could not be read is tried again"
     assert known[key_of(record(9, "Zoë1"))] == record(9, "Zoë1") and key_of(record(9, "Zoë1", tasks_version=2)) not in known
-    assert sorted(best["score"] for best in gradebook.best_records(out)) == [0, 0, 9]
+    assert sorted(best["score"] for best in gradebook.best_records(out)[0]) == [0, 0, 9]
     for text in ("", "[]", '{"students": [{"attempts": [{"record": {}}]}]}'):
         gradebook.results_path(out).write_text(text, encoding="utf-8")
         with pytest.raises(ValueError, match="must be what grading wrote"):

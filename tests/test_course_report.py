@@ -68,9 +68,19 @@ def test_each_student_counts_once_by_the_best_attempt(tmp_path):
     right, wrong = course({"samples": task(4)})[0], course({"samples": task(1, EXP)})[0]
     tries = {"Ada": [wrong, right], "Böhm": [wrong, wrong, right], "Cox": [right, wrong], "Du": [wrong], "Evi": []}
     store(tmp_path / "g.csv", {Student(name): [Attempt(f"{name}.py", record) for record in records] for name, records in tries.items()})
-    lines = report(best_records(tmp_path / "g.csv"))
+    lines = report(*best_records(tmp_path / "g.csv"))
     assert lines[0] == "4 graded; mean 3.25 of 4 points" and "REP.2 (samples): 1 of 4 lost points" in lines
     assert not any(EXP in line or name in line for line in lines for name in tries)
+
+
+def test_with_a_roster_its_students_alone_are_counted(tmp_path):
+    right, wrong = course({"samples": task(4)})[0], course({"samples": task(1, EXP)})[0]
+    attempts = {Student(name, line=n): [Attempt(f"{name}.py", right)] for n, name in enumerate(("Ada", "Böhm", "Cox"))}
+    attempts |= {Student(name): [Attempt(name, wrong)] for name in ("draft.py", "copy of draft.py")}
+    store(tmp_path / "g.csv", attempts)
+    assert report(*best_records(tmp_path / "g.csv"))[0] == "3 graded; mean 4 of 4 points; 2 not in the roster, not counted"
+    store(tmp_path / "g.csv", {student._replace(line=-1): tries for student, tries in attempts.items()})
+    assert report(*best_records(tmp_path / "g.csv"))[0] == "5 graded; mean 2.8 of 4 points", "without a roster a file is somebody"
 
 
 def test_nobody_is_named_and_nothing_else_of_a_submission_is_there():

@@ -4,8 +4,8 @@ import unicodedata
 
 import pytest
 
-from tinyvae.course.gradebook import Row, offline, write_feedback
 from tinyvae.course.roster import Roster, Student, platforms
+from tinyvae.course.tables import Row, offline, write_feedback
 
 MOODLE = """First name,Last name,ID number,Institution,Department,Email address
 Jürgen,Müller,12345,,,jm@uni.de

@@ -87,7 +87,7 @@ def jail_for(trust, closed):
 
 def grade(files, assignment, roster, csv, feedback, regrade, trust_students):
     """Grade what was handed in and write the tables."""
-    from ..course import gradebook
+    from ..course import gradebook, tables
     from ..course.assignment import Assignment
     from ..course.handed import handed_in
     from ..course.roster import Roster
@@ -101,18 +101,19 @@ def grade(files, assignment, roster, csv, feedback, regrade, trust_students):
     (handed, more), attempts = gradebook.newest(handed, owners), gradebook.kept(csv, people, made.fingerprint)
     gradebook.store(csv, attempts)  # so that it is known now whether it can be written
     keep(csv, attempts, owners, graded(made, assignment, handed, jail, {} if regrade else gradebook.graded_before(csv)))
-    table, points = gradebook.rows(attempts, people, more), {name: task.points for name, task in made.tasks.items()}
-    print("\n".join(f"written: {path}" for path in gradebook.write(csv, table, made.name, points, people)))
+    table, points = tables.rows(attempts, people, more), {name: task.points for name, task in made.tasks.items()}
+    for path, left_out in tables.write(csv, table, made.name, points, people).items():
+        print(f"written: {path}{f' (without {left_out}: the roster has nothing by which it finds them)' * bool(left_out)}")
     if feedback:
-        gradebook.write_feedback(feedback, table)
+        tables.write_feedback(feedback, table)
     return 0
 
 
 def outputs(csv, roster):
     """The paths that grading writes, and the roster, which must be none of them."""
-    from ..course import gradebook
+    from ..course import gradebook, tables
 
-    written = [Path(csv), *(gradebook.beside(Path(csv), word) for word in ("moodle", "canvas")), gradebook.results_path(csv)]
+    written = [Path(csv), *(tables.beside(Path(csv), word) for word in ("moodle", "canvas")), gradebook.results_path(csv)]
     if roster and Path(roster).resolve() in [path.resolve() for path in written]:
         raise ValueError(f"csv must be another file than the roster, which would be written over, got {csv}")
     return [*written, *filter(None, [roster])]
@@ -137,12 +138,13 @@ def keep(csv, attempts, owners, records):
 
 def graded(made, folder, handed, jail, before):
     """(File, record) of every file, in their order: what was graded before is taken from there, and what cannot be read gets no points."""
-    from ..course.grade import digest_of, grade_all, unread
+    from ..course.grade import grade_all, stamp, unread
     from ..course.gradebook import key_of
+    from ..course.submission import digest_of
 
     known = {file.label: unread(made, str(file.data), jail) for file in handed if not isinstance(file.data, bytes)}
     for label, data, *_ in handed:
-        if label not in known and (record := before.get(key_of(unread(made, "", jail, digest_of(data))))):
+        if label not in known and (record := before.get(key_of(stamp(made, digest_of(data))))):
             known[label] = record
     records = grade_all(folder, [(file.label, file.data) for file in handed if file.label not in known], jail)
     for file in handed:
@@ -154,10 +156,10 @@ def report(csv):
     from ..course import gradebook
     from ..course.report import report as lines
 
-    records = gradebook.best_records(csv)
+    records, left_out = gradebook.best_records(csv)
     if not records:
         raise ValueError(f"report must be of a table that `course grade` wrote, got {csv} without {gradebook.results_path(csv).name} beside it")
-    print("\n".join(lines(records)))
+    print("\n".join(lines(records, left_out)))
     return 0
 
 

@@ -7,7 +7,6 @@ reads an order on standard input and writes a record on standard output: whateve
 
 import base64
 import contextlib
-import hashlib
 import json
 import os
 import subprocess
@@ -124,11 +123,15 @@ def entry(task, results, names, texts=None, mistake=""):
 def record(assignment, tasks, jail, digest, notes, seconds):
     """The whole of what is stored of a submission: results; of what the student wrote at most a line that failed and the beginning of what it printed."""
     score = sum(task["score"] for task in tasks.values())
-    versions = {"assignment": assignment.name, "tinyvae": here()["tinyvae"], "tasks_version": here()["tasks"], "seed": assignment.seed}
-    return versions | {
-        "build": assignment.fingerprint, "jail": "none: students are trusted" if jail == TRUSTED else jail, "digest": digest,
+    return stamp(assignment, digest) | {
+        "assignment": assignment.name, "seed": assignment.seed, "jail": "none: students are trusted" if jail == TRUSTED else jail,
         "score": score, "of": assignment.points, "seconds": round(seconds, 2), "notes": [*assignment.warnings(), *notes], "tasks": tasks,
     }  # fmt: skip
+
+
+def stamp(assignment, digest):
+    """What a record is of: the file, the build, and the versions that grade it."""
+    return {"digest": digest, "build": assignment.fingerprint, "tinyvae": here()["tinyvae"], "tasks_version": here()["tasks"]}
 
 
 def unread(assignment, words, jail="", digest=""):
@@ -162,7 +165,7 @@ def grade_file(assignment, name, data, jail):
     try:
         handed = submission.read(data, name)
     except submission.Unreadable as error:
-        return unread(assignment, str(error), jail, digest_of(data))
+        return unread(assignment, str(error), jail, submission.digest_of(data))
     return grade(assignment, handed, jail)
 
 
@@ -186,11 +189,6 @@ def cores():
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def digest_of(data):
-    """SHA-256 of a file's bytes, as `submission.read` gives it."""
-    return hashlib.sha256(data).hexdigest()
-
-
 def in_a_process(assignment, folder, name, data, jail):
     """The record of a file, graded in a process of its own."""
     order = {"assignment": str(Path(folder).resolve()), "name": name, "data": base64.b64encode(data).decode(), "jail": jail}
@@ -205,7 +203,7 @@ def in_a_process(assignment, folder, name, data, jail):
     except (subprocess.SubprocessError, ValueError, OSError) as error:  # no answer in time, or none: a fault of ours or an attack
         words = getattr(error, "stderr", None) or b""
         last = words.decode("utf-8", "replace").strip().splitlines()[-1:]
-        return unread(assignment, f"could not be graded, look at it: {type(error).__name__} {' '.join(last)}".strip(), jail, digest_of(data))
+        return unread(assignment, f"could not be graded, look at it: {type(error).__name__} {' '.join(last)}".strip(), jail, submission.digest_of(data))
 
 
 def bounded():

@@ -1,29 +1,23 @@
-"""The tables of a graded assignment: for the lecturer, for Moodle's and Canvas's import, and all results as JSON.
+"""The attempts of a course's students: which files are graded, and the results, kept as JSON.
 
     files = handed_in(paths)                                  # handed.py
     owners = roster.whose([file.path for file in files])      # roster.py
     files, more = newest(files, owners)
     attempts = kept(out, roster, build)
     ... grade those that `graded_before` does not know; for each: add(attempts, student, Attempt(...)), store(out, attempts) ...
-    write(out, rows(attempts, roster, more), name, points, roster)
+    write(out, rows(attempts, roster, more), name, points, roster)      # tables.py
 
 Stored are results alone: points, what was found, notes; no file that was handed in.
 """
 
-import csv
-import io
 import json
-import math
-import re
 from pathlib import Path
 from typing import NamedTuple
 
 from ..support.storage import to_json, write_text
-from .grade import told
 from .roster import Student
 
 SAME = "digest", "build", "tinyvae", "tasks_version"  # what must be the same for a record to stand
-BOM = "\ufeff"  # tells Excel that a table is UTF-8; Moodle leaves it out, Canvas gets none
 TRIES = 5  # files of a student that are graded in a run
 
 
@@ -32,17 +26,6 @@ class Attempt(NamedTuple):
 
     file: str
     record: dict
-    firm: bool = True
-
-
-class Row(NamedTuple):
-    """A student's best attempt: its record (None if nothing was handed in) and its file, of how many, and notes; firm: whether any attempt is."""
-
-    student: Student
-    record: dict | None
-    file: str
-    attempts: int
-    notes: list
     firm: bool = True
 
 
@@ -59,34 +42,6 @@ def newest(files, owners):
     return [file for file in files if file.label not in left], {student: len(labels) - TRIES for student, labels in own.items() if len(labels) > TRIES}
 
 
-def rows(attempts, roster, more=None):
-    """One row for each student: of the roster in its order, whatever was handed in, then those who are not in it.
-
-    Parameters
-    ----------
-    attempts : {Student: [Attempt, ...]}
-    roster : Roster
-    more : {Student: number of files that were not tried}, optional
-
-    Returns
-    -------
-    list of Row
-    """
-    others = [student for student in attempts if student not in set(roster.students)]
-    made = []
-    for student in [*roster.students, *sorted(others)]:
-        tries, n = attempts.get(student, []), (more or {}).get(student, 0)
-        label, record, firm = max(tries, key=lambda attempt: attempt.record["score"], default=("", None, True))  # the first of equal ones
-        notes = ["not in the roster"] if roster.students and not student.listed else []
-        notes += ["named by its file's name"] * (not firm) + [f"{n} more file{' was' if n == 1 else 's were'} not tried: hand in one"] * (n > 0)
-        notes += list(record["notes"]) if record else ["nothing was handed in"]
-        made.append(Row(student, record, label, len(tries), notes, any(attempt.firm for attempt in tries)))
-    return made
-
-
-# ---- results -------------------------------------------------------------------------------------
-
-
 def results_path(out):
     """The results file beside a table."""
     return Path(out).with_suffix(".results.json")
@@ -95,14 +50,14 @@ def results_path(out):
 def store(out, attempts):
     """Write all records, of all attempts, beside the table `out`: read by `stored`."""
     students = [
-        {"student": student.name, "id": student.id, "email": student.email, "attempts": [one._asdict() for one in tries]}
+        {"student": student.name, "id": student.id, "email": student.email, "listed": student.listed, "attempts": [one._asdict() for one in tries]}
         for student, tries in attempts.items()
     ]
     write_text(results_path(out), to_json({"format": 1, "students": students}, indent=1) + "\n")
 
 
 def stored(out):
-    """What `store` wrote: a list of {"student", "id", "email", "attempts": [{"file", "record", "firm"}]}; [] if there is no file.
+    """What `store` wrote: a list of {"student", "id", "email", "listed", "attempts": [{"file", "record", "firm"}]}; [] if there is no file.
 
     Raises
     ------
@@ -151,150 +106,12 @@ def add(attempts, student, new):
 
 
 def key_of(record):
-    """What a record is of: the file, the assignment, its seed and the versions."""
+    """What a record (or its `grade.stamp`) is of: the file, the assignment, its seed and the versions."""
     return tuple(record.get(name) for name in SAME)
 
 
 def best_records(out):
-    """The best record of each student who handed something in, for a report."""
-    found = [[attempt["record"] for attempt in student["attempts"]] for student in stored(out)]
-    return [max(records, key=lambda record: record["score"]) for records in found if records]
-
-
-# ---- tables --------------------------------------------------------------------------------------
-
-
-def write(out, table, name, points, roster):
-    """Write the tables: `out` for the lecturer, and beside it what the platform of the roster imports.
-
-    OUT is UTF-8 with a byte order mark; a text that a spreadsheet would take for a formula gets an apostrophe before it, there alone.
-    OUT-moodle.csv and OUT-canvas.csv (for a plain roster both) hold the students of the roster who handed something in, so that an
-    import changes nobody else; and nobody with 0 points whom only names of files name, which anybody can give. Of Moodle's worksheet for grading offline the Grade is filled in and nothing else is changed.
-
-    Parameters
-    ----------
-    out : str or Path
-    table : list of Row
-    name : str, of the assignment, as the platform has it
-    points : {task: points}
-    roster : Roster
-
-    Returns
-    -------
-    list of Path, what was written
-    """
-    out = Path(out)
-    texts = {out: BOM + text_of(overview(table, points))}
-    graded = [row for row in table if row.record and row.student.listed and (row.firm or row.record["score"])]
-    if roster.students and roster.kind != "canvas":
-        worksheet = roster.kind == "worksheet"
-        text = text_of(offline(graded, roster) if worksheet else moodle(graded, name, roster))
-        texts[beside(out, "moodle")] = (BOM if roster.bom or not worksheet else "") + text
-    if roster.students and roster.kind in ("canvas", "plain"):
-        texts[beside(out, "canvas")] = text_of(canvas(graded, name, sum(points.values()), roster))
-    for path, text in texts.items():
-        write_text(path, text)
-    return list(texts)
-
-
-def write_feedback(folder, table):
-    """Write a text for each student who handed something in: what was found, and what is wrong, all of it; for after the deadline."""
-    Path(folder).mkdir(parents=True, exist_ok=True)
-    taken = []
-    for row in (row for row in table if row.record):
-        head = f"{row.student.name}: {row.record['score']} of {row.record['of']} points ({row.file})\n"
-        tasks = [f"{name}: {task['score']} of {task['of']}\n{told(row.record, name, 3)}\n" for name, task in row.record["tasks"].items()]
-        name = re.sub(r"[^\w .@-]", "_", row.student.id or row.student.email or row.student.name)[-100:]
-        file = f"{name}-{len(taken)}" if name.lower() in taken else name
-        taken.append(name.lower())
-        write_text(Path(folder, f"{file}.txt"), "\n".join([head, *row.record["notes"], "", *tasks]))
-
-
-def beside(out, word):
-    """The path OUT-word.csv."""
-    return out.with_name(f"{out.stem}-{word}.csv")
-
-
-def text_of(lines):
-    """CSV of lines of cells."""
-    file = io.StringIO()
-    csv.writer(file, lineterminator="\r\n").writerows(lines)
-    return file.getvalue().encode("utf-8", "replace").decode()
-
-
-def harmless(cell):
-    """A cell that no spreadsheet takes for a formula, in one line, without the semicolons at which some split a line."""
-    if not isinstance(cell, str):
-        return cell
-    cell = " ".join(cell.replace(";", ",").split())
-    return f"'{cell}" if cell.startswith(("=", "+", "-", "@")) else cell
-
-
-def overview(table, points):
-    """The lines of the lecturer's table."""
-    yield ["student", "id", "email", "score", "of", "percent", *points, "attempts", "file", "jail", "notes"]
-    total = sum(points.values())
-    for row in table:
-        tasks = row.record["tasks"] if row.record else {}
-        score, of = (row.record["score"], row.record["of"]) if row.record else (0, total)
-        counts = [score, of, round(100 * score / of, 1) if of else 0.0, *(tasks[task]["score"] if task in tasks else 0 for task in points), row.attempts]
-        jail = row.record["jail"] if row.record else ""
-        yield [harmless(cell) for cell in (row.student.name, row.student.id, row.student.email, *counts, row.file, jail, " | ".join(row.notes))]
-
-
-def moodle(graded, name, roster):
-    """The lines for Moodle's import of grades: its form maps such headers by itself, the address or the ID number and "ITEM (Real)".
-
-    They are spelled as the roster has them, which comes from the same Moodle in the same language. Whom Moodle could not find would stop
-    the whole import, so a student without address (or ID number, or user name, whichever most have) is left out.
-    """
-    keys = {key: [roster.cell(roster.lines[row.student.line], key) for row in graded] for key in ("email", "id", "login")}
-    key = max(keys, key=lambda key: sum(map(bool, keys[key])))  # the first of equal ones
-    column = {"email": "Email address", "id": "ID number", "login": "Username"}[key]
-    item = next((cell for cell in roster.header if re.fullmatch(rf"(.*: )?{re.escape(name)} \((Real|Punkte)\)", cell.strip())), f"Assignment: {name} (Real)")
-    yield ["Student", roster.header[roster.columns[key]].strip() if roster.kind == "moodle" else column, item]
-    yield from ([row.student.name, own, row.record["score"]] for row, own in zip(graded, keys[key]) if own)
-
-
-def offline(graded, roster):
-    """The lines of Moodle's worksheet for grading offline with the grades, in its own scale."""
-    scores = {row.student.line: row.record["score"] / row.record["of"] for row in graded if row.record["of"]}
-    words = [" ".join(cell.lower().split()) for cell in roster.header]
-    top = next((i for i, word in enumerate(words) if "max" in word or "best" in word), None)
-    of = {row.student.line: row.record["of"] for row in graded}
-    yield roster.header
-    for number, line in enumerate(roster.lines):
-        if number in scores:
-            line = [*line, *[""] * (len(roster.header) - len(line))]
-            line[roster.grade] = f"{scores[number] * ((number_of(line[top]) if top is not None else 0) or of[number]):.2f}"
-        yield line
-
-
-def number_of(text):
-    """The number in a cell, with a point or a comma; 0.0 if there is none."""
-    try:
-        found = float(text.strip().replace(",", "."))
-        return found if math.isfinite(found) else 0.0
-    except ValueError:
-        return 0.0
-
-
-def canvas(graded, name, total, roster):
-    """The lines for Canvas's gradebook: who, then one assignment.
-
-    Its header is that of the export, "NAME (number of the assignment)", if it has the assignment; else the name alone, which Canvas makes
-    a new assignment. Points must not stand in it: Canvas takes a number in parentheses for the assignment's.
-    """
-    names = [cell.strip() for cell in roster.header]
-    if roster.kind == "canvas":
-        who = names.index("Section") + 1
-        item = next((cell for cell in names[who:] if cell == name or cell.rpartition(" (")[0] == name), name)
-        yield [*names[:who], item]
-        yield ["    Points Possible", *[""] * (who - 1), total]
-        for row in graded:
-            yield [*roster.lines[row.student.line][:who], row.record["score"]]
-        return
-    yield ["Student", "ID", "SIS User ID", "SIS Login ID", "Section", name]
-    yield ["    Points Possible", "", "", "", "", total]
-    for row in graded:
-        yield [row.student.name, "", row.student.id, roster.cell(roster.lines[row.student.line], "login") or row.student.email, "", row.record["score"]]
+    """(the best record of each student who handed something in, how many are left out): with a roster those of the roster alone, for a report."""
+    found = [(student.get("listed"), [attempt["record"] for attempt in student["attempts"]]) for student in stored(out) if student["attempts"]]
+    listed = [records for listed, records in found if listed] or [records for _, records in found]
+    return [max(records, key=lambda record: record["score"]) for records in listed], len(found) - len(listed)

@@ -9,9 +9,8 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from .roster import platforms
-from .submission import FILE_BYTES, Unreadable, contents
+from .submission import FILE_BYTES, KINDS, Unreadable, WrongKind, contents
 
-KINDS = {".ipynb", ".py"}
 FILES, BYTES = 5_000, 1_000_000_000  # of all that is handed in, but for what is in students' archives
 EACH_FILES, EACH_BYTES = 20, 100_000_000  # of the archives of one student
 HIDDEN = "__MACOSX", "__pycache__"  # and all names with a point at the front: copies that Jupyter and macOS make
@@ -37,7 +36,8 @@ def handed_in(paths):
     ----------
     paths : list of str or Path
         In folders and archives only notebooks, programs and archives are looked at; links are not followed. An archive that is named
-        here is a platform's, one in a folder or in an archive is a student's: few files of it are taken.
+        here is a platform's, one in a folder or in an archive is a student's: few files of it are taken. Of a student who handed in
+        nothing but files of other kinds, by what a platform wrote into their paths, the first is there, as one that cannot be read.
 
     Returns
     -------
@@ -52,19 +52,39 @@ def handed_in(paths):
     for path in sorted(map(Path, paths), key=Path.is_dir):
         if not path.exists():
             raise ValueError(f"files must be files, folders or zip archives, got {path}, which does not exist")
-        for file in sorted(p for p in path.rglob("*") if wanted(p.relative_to(path))) if path.is_dir() else [path]:
+        for file in sorted(p for p in path.rglob("*") if wanted(p.relative_to(path)) or other(p.relative_to(path)) and p.is_file()) if path.is_dir() else [path]:
             for one in opened(file, path.is_dir(), taken):
-                found[one.label], direct = one, one.path == one.label
+                found[one.label], direct = one, one.path == one.label and not isinstance(one.data, WrongKind)
                 number, size = number + direct, size + (len(one.data) if direct and isinstance(one.data, bytes) else 0)
                 if number > FILES or size > BYTES:
                     raise ValueError(f"files must be at most {FILES} and {BYTES / 1e9:.0f} GB together, got more in {path}: grade them in parts")
-    return sorted(found.values(), key=lambda one: one.label)
+    return without_others(sorted(found.values(), key=lambda one: one.label))
+
+
+def without_others(files):
+    """The files without those of other kinds, but for the first of a student who handed in nothing else."""
+    whose = lambda file: getattr(platforms(file.path), "above", None)
+    known, left = {whose(file) for file in files if not isinstance(file.data, WrongKind)}, []
+    for file in files:
+        if not isinstance(file.data, WrongKind) or whose(file) not in known:
+            left.append(file)
+            known.add(whose(file))
+    return left
 
 
 def wanted(path):
     """Whether a file of a folder or an archive is looked at."""
-    hidden = any(part.startswith(".") or part in HIDDEN for part in path.parts)
-    return path.suffix.lower() in KINDS | {".zip"} and not hidden
+    return path.suffix.lower() in KINDS | {".zip"} and not hidden(path)
+
+
+def other(path):
+    """Whether a file is of another kind, and stands where a platform put what a student handed in."""
+    return path.suffix.lower() not in KINDS | {".zip"} and not hidden(path) and platforms(path) is not None
+
+
+def hidden(path):
+    """Whether a path is of a copy or a note that a program made for itself."""
+    return any(part.startswith(".") or part in HIDDEN for part in path.parts)
 
 
 def printable(text):
@@ -80,7 +100,7 @@ def opened(file, inside, taken):
         return
     taken[label], seconds = True, file.lstat().st_mtime
     try:
-        data = contents(file)
+        data = WrongKind(file.name) if inside and not wanted(file) else contents(file)
     except Unreadable as error:
         data = error
     if file.suffix.lower() != ".zip" or not isinstance(data, bytes):
@@ -91,7 +111,7 @@ def opened(file, inside, taken):
 
 def unzipped(label, file, taken):
     """The File of all submissions in a platform's archive."""
-    for member, data in members(label, file):
+    for member, data in members(label, file, others=True):
         inside, seconds = f"{label}/{printable(member.filename)}" if member else label, seconds_of(member)
         if inside.lower().endswith(".zip") and member and isinstance(data, bytes):
             yield from few(inside, io.BytesIO(data), taken, seconds)
@@ -113,18 +133,30 @@ def few(label, file, taken, seconds):
         yield File(f"{label}/{printable(member.filename)}" if member else label, data, label, seconds)
 
 
-def members(label, file):
+def members(label, file, others=False):
     """(member, bytes or Unreadable) of all submissions in an archive, a path or an open file; (None, Unreadable) if it is none."""
     name = PurePosixPath(label).name
     try:
         with zipfile.ZipFile(file) as archive:
-            found = [member for member in archive.infolist() if not member.is_dir() and wanted(PurePosixPath(member.filename))]
+            files = {member: PurePosixPath(named(member)) for member in archive.infolist() if not member.is_dir()}
+            found = [member for member, path in files.items() if wanted(path)]
+            wrong = [member for member, path in files.items() if others and other(path)]
             for member in found[: FILES + 1]:
                 yield member, unpacked(archive, member)
-            if not found:
+            for member in wrong[:FILES]:
+                yield member, WrongKind(files[member].name)
+            if not found + wrong:
                 yield None, Unreadable(f"{name} holds no notebook (.ipynb) and no program (.py)")
     except BAD as error:
         yield None, Unreadable(f"{name} is no zip archive that can be read: {error}")
+
+
+def named(member):
+    """The path of a member, which becomes its name: some programs write UTF-8 and do not say so."""
+    if not member.flag_bits & 0x800:
+        with contextlib.suppress(UnicodeError):
+            member.filename = member.filename.encode("cp437").decode()
+    return member.filename
 
 
 def seconds_of(member):

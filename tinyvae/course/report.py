@@ -8,12 +8,13 @@ FEW = 3  # what fewer students did is counted among the rest, so that nobody can
 TODO = say("todo", words="")
 
 
-def report(records):
+def report(records, left_out=0):
     """The lines of a report: how the tasks went, then what was lost at which equation, the most frequent first.
 
     Parameters
     ----------
     records : list of dict, see `grade.grade`, one for each student: that of the best attempt
+    left_out : int, how many who are not in the roster are not counted
 
     >>> wrong = {"score": 1, "of": 4, "tag": "REP.2", "mistake": "the chain through exp is lost", "missing": [], "tests": []}
     >>> right = wrong | {"score": 4, "mistake": ""}
@@ -27,7 +28,7 @@ def report(records):
     n = len(records)
     if n < FEW:
         return [f"{n} graded: a report that names nobody needs at least {FEW}"]
-    lines = [f"{n} graded; {mean(records)} points"]
+    lines = [f"{n} graded; {mean(records)} points{f'; {left_out} not in the roster, not counted' * (left_out > 0)}"]
     for name in names(records):
         lines.append(f"{name}: {of_task([record['tasks'][name] for record in records if name in record['tasks']])}")
     for tag, students in by_tag(records).items():

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from . import definitions
 
+KINDS = {".ipynb", ".py"}
 FILE_BYTES = 20_000_000  # of a file: a notebook keeps its pictures in it
 CODE_CHARACTERS = 400_000  # of all cells together: the parser takes up to 4 µs and 800 bytes for a character
 SECONDS = 20  # for all cells: honest ones take .1
@@ -24,6 +25,13 @@ CODING = re.compile(r"^[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)")
 
 class Unreadable(ValueError):
     """A file from which no submission can be read; the message is a sentence for the student."""
+
+
+class WrongKind(Unreadable):
+    """A file that is neither a notebook nor a program."""
+
+    def __init__(self, name):
+        super().__init__(f"{name} is no notebook (.ipynb) and no program (.py): hand in one of them")
 
 
 class Submission(NamedTuple):
@@ -66,15 +74,15 @@ def read(file, name=None):
     if len(data) > FILE_BYTES:
         raise Unreadable(f"{name} has {len(data) / 1e6:.0f} MB, more than {FILE_BYTES / 1e6:.0f}: clear the outputs of its cells, then hand it in again")
     kind = Path(name).suffix.lower()
-    if kind not in (".ipynb", ".py"):
-        raise Unreadable(f"{name} is no notebook (.ipynb) and no program (.py): hand in one of them")
+    if kind not in KINDS:
+        raise WrongKind(name)
     cells = notebook_cells(data, name) if kind == ".ipynb" else program_cells(data, name)
     if sum(len(source) for _, source in cells) > CODE_CHARACTERS:
         raise Unreadable(f"{name} holds more than {CODE_CHARACTERS} characters of code: hand in the tasks' cells alone")
     code, notes, sections = sorted_out(cells)
     if not code:
         raise Unreadable(" ".join([f"{name} holds no imports, functions, classes or constants.", *notes]))
-    return Submission(code, notes, hashlib.sha256(data).hexdigest(), name, sections)
+    return Submission(code, notes, digest_of(data), name, sections)
 
 
 def from_cells(sources):
@@ -108,6 +116,11 @@ def sorted_out(cells):
 
 
 # ---- files ------------------------------------------------------------------------------------------
+
+
+def digest_of(data):
+    """SHA-256 of a file's bytes, in hexadecimal."""
+    return hashlib.sha256(data).hexdigest()
 
 
 def contents(path):
