@@ -112,9 +112,9 @@ def test_a_table_is_of_one_build_and_never_the_roster(course, tmp_path, capsys):
     assert "another file than the roster" in capsys.readouterr().err and roster.read_text(encoding="utf-8") == ROSTER
 
 
-def test_feedback_is_a_text_for_each_student(course, tmp_path):
+def test_each_student_gets_a_text(course, tmp_path):
     folder, made, _ = course
-    graded(folder, "--roster", str(folder / "roster.csv"), "--feedback", str(tmp_path / "texts"))
+    graded(folder, "--roster", str(folder / "roster.csv"), "--texts", str(tmp_path / "texts"))
     texts = {path.name: path.read_text(encoding="utf-8") for path in (tmp_path / "texts").iterdir()}
     assert {"101.txt", "102.txt"} <= set(texts) and "103.txt" not in texts
     assert texts["101.txt"].startswith(f"Jürgen Müller: {made.points} of {made.points} points")

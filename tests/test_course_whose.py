@@ -5,7 +5,7 @@ import unicodedata
 import pytest
 
 from tinyvae.course.roster import Roster, Student, platforms
-from tinyvae.course.tables import Row, offline, write_feedback
+from tinyvae.course.tables import Row, offline, write_texts
 
 MOODLE = """First name,Last name,ID number,Institution,Department,Email address
 Jürgen,Müller,12345,,,jm@uni.de
@@ -152,5 +152,5 @@ def test_a_worksheet_without_a_maximum_takes_the_points(top, grade):
 
 
 def test_no_text_is_written_over_another(tmp_path):
-    write_feedback(tmp_path, [Row(Student("One", name), RECORD, "f", 1, []) for name in ("a/1", "a_1", "A_1")])
+    write_texts(tmp_path, [Row(Student("One", name), RECORD, "f", 1, []) for name in ("a/1", "a_1", "A_1")])
     assert len(list(tmp_path.iterdir())) == 3

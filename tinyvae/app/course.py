@@ -26,7 +26,7 @@ def add_parsers(subparsers, whole):
     grade.add_argument("--assignment", default=".", metavar="DIR", help="what `course build` wrote (.)")
     grade.add_argument("--roster", metavar="ROSTER.csv", help="an export of Moodle or Canvas, or columns name, id, email")
     grade.add_argument("--csv", required=True, metavar="OUT", help="the table to write; beside it those for Moodle and Canvas, and all results")
-    grade.add_argument("--feedback", metavar="DIR", help="also write a text for each student, with all that was found: for after the deadline")
+    grade.add_argument("--texts", metavar="DIR", help="also write a text for each student, with all that was found: feedback for after the deadline")
     grade.add_argument("--regrade", action="store_true", help="grade again what has been graded")
     grade.add_argument("--trust-students", action="store_true", help="grade without a jail where none works; every row says so")
     told = ways.add_parser("report", help="how many made which mistake; names nobody")
@@ -85,7 +85,7 @@ def jail_for(trust, closed):
     return jail
 
 
-def grade(files, assignment, roster, csv, feedback, regrade, trust_students):
+def grade(files, assignment, roster, csv, texts, regrade, trust_students):
     """Grade what was handed in and write the tables."""
     from ..course import gradebook, tables
     from ..course.assignment import Assignment
@@ -104,8 +104,8 @@ def grade(files, assignment, roster, csv, feedback, regrade, trust_students):
     table, points = tables.rows(attempts, people, more), {name: task.points for name, task in made.tasks.items()}
     for path, left_out in tables.write(csv, table, made.name, points, people).items():
         print(f"written: {path}{f' (without {left_out}: the roster has nothing by which it finds them)' * bool(left_out)}")
-    if feedback:
-        tables.write_feedback(feedback, table)
+    if texts:
+        tables.write_texts(texts, table)
     return 0
 
 

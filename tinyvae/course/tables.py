@@ -84,7 +84,7 @@ def write(out, table, name, points, roster):
     return {path: left_out.get(path, "") for path in texts}
 
 
-def write_feedback(folder, table):
+def write_texts(folder, table):
     """Write a text for each student who handed something in: what was found, and what is wrong, all of it; for after the deadline."""
     Path(folder).mkdir(parents=True, exist_ok=True)
     taken = []
