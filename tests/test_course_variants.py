@@ -6,6 +6,7 @@ import variants_by_hand as by_hand
 
 from tinyvae.course import variants
 from tinyvae.exercises import sheet
+from tinyvae.exercises.explain import explain
 from tinyvae.exercises.judge import Judge, earned
 from tinyvae.exercises.source import Task, tasks
 from tinyvae.exercises.verify import answers
@@ -97,6 +98,16 @@ def test_what_is_right_is_found_by_complex_step(name):
     task = variants.make(FAMILIES[name], 1)
     assert "1e-30j" in (task.check_code if task.kind == "numbers" else task.solution)
     assert not any("1e-30j" in hint + task.statement for hint in task.hints)
+
+
+def test_what_is_said_of_an_answer_names_what_is_in_the_cache():
+    """The solutions do not open their cache; the given forward pass names what is in it."""
+    task = variants.make(FAMILIES["graded_sample"], 3)
+    texts = []
+    for _, _, _, answer in answers(task, 3):
+        judge = Judge(task, answer, 3)
+        texts += explain(judge, judge.results()).values()
+    assert not any("cache[" in text for text in texts) and any("does not change with eps" in text for text in texts)
 
 
 def test_no_name_means_two_things_in_one_assignment():

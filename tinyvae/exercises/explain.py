@@ -3,6 +3,7 @@
 How much of it a student sees is decided by `progress.level`, by how much has been tried.
 """
 
+import inspect
 import re
 
 from ..gradcheck.arguments import copied
@@ -47,7 +48,18 @@ def of_function(judge, failed):
         call.student, call.draws, reference=call.right, outputs=call.outputs, steps=steps | ({task.out: steps["forward"]} if task.kind == "pair" else {}),
         mutants=mutants(judge, "forward" in failed), sizes=list(SIZES),
     )  # fmt: skip
-    return {} if found.ok else {level: found.text(level) for level in LEVELS}
+    return {} if found.ok else {level: of_the_cache(judge, found.text(level)) for level in LEVELS}
+
+
+def of_the_cache(judge, text):
+    """A text in which what a given forward pass puts into its cache has the name that it has there, in place of a number."""
+    if judge.task.kind != "backward":
+        return text
+    forward, _ = judge.pair(judge.task.right)
+    source = getattr(forward, "__source__", None) or inspect.getsource(forward)
+    line = re.search(r"(?m)^ +cache = (\w+(?:, \w+)*) *(?:#|$)", source)
+    names = dict(enumerate(line[1].split(", "))) if line else {}
+    return re.sub(r"\bcache\[(\d+)\]", lambda found: names.get(int(found[1]), found[0]), text)
 
 
 def looked_at(step):
