@@ -1,5 +1,7 @@
 """Graded variants: for every seed a sound task, whose right answer stands nowhere in the package and is found by hand."""
 
+import re
+
 import numpy as np
 import pytest
 import variants_by_hand as by_hand
@@ -8,6 +10,7 @@ from tinyvae.course import variants
 from tinyvae.exercises import sheet
 from tinyvae.exercises.explain import explain
 from tinyvae.exercises.judge import Judge, earned
+from tinyvae.exercises.percent import run
 from tinyvae.exercises.source import Task, tasks
 from tinyvae.exercises.verify import answers
 
@@ -94,7 +97,7 @@ def test_a_family_takes_the_place_of_a_task_with_its_minutes_and_points(name):
 
 @pytest.mark.parametrize("name", sorted(FAMILIES.keys() - {"graded_step"}))
 def test_what_is_right_is_found_by_complex_step(name):
-    """So there is no derivation in the package; the step of an optimizer is no derivative, and stands in its family."""
+    """So there is no derivation in the package; the step of an optimizer is no derivative, and stands in its family. Of shapes it finds the axes."""
     task = variants.make(FAMILIES[name], 1)
     assert "1e-30j" in (task.check_code if task.kind == "numbers" else task.solution)
     assert not any("1e-30j" in hint + task.statement for hint in task.hints)
@@ -108,6 +111,33 @@ def test_what_is_said_of_an_answer_names_what_is_in_the_cache():
         judge = Judge(task, answer, 3)
         texts += explain(judge, judge.results()).values()
     assert not any("cache[" in text for text in texts) and any("does not change with eps" in text for text in texts)
+
+
+def derivative(function, args, n, above):
+    """By the n-th argument, of what a function returns times what comes from above, by complex step."""
+    grad = np.empty(np.shape(args[n]))
+    for entry in np.ndindex(grad.shape):
+        moved = [np.array(a, complex) for a in args]
+        moved[n][entry] += 1e-30j
+        grad[entry] = (above * function(*moved).imag).sum() / 1e-30
+    return grad
+
+
+@pytest.mark.parametrize("seed", SEEDS[:12])
+def test_shapes_are_those_of_the_printed_program_and_sums_over_the_axes_are_gradients(seed):
+    task, rng = variants.make(FAMILIES["graded_shapes"], seed), np.random.default_rng(seed)
+    answers = task.right_numbers(seed)
+    space = run("\n".join(re.findall(r"(?m)^    (\w+ += .*)", task.statement)), task.checks, "the printed program")
+    dlogits, dz, split = rng.standard_normal(space["logits"].shape), rng.standard_normal(space["z"].shape), answers.get("split", space["z"].shape)
+    found = {name: space[name].shape for name in ("z", "logits", "log_px")} | {"dlog_sigma": space["log_sigma"].shape, "dW2": space["W2"].shape}
+    assert not {name: shape for name, shape in found.items() if answers.get(name, shape) != shape}
+    args = [rng.standard_normal(np.shape(space[name])) for name in ("mu", "log_sigma", "b3")]
+    samples, logits = (lambda *args, out=out: space["decoder"](*args)[out] for out in (0, 1))
+    spread = samples(*args) - samples(args[0], args[1] - 99, args[2])  # sigma eps
+    for n, function, above, summed, axes in [(0, samples, dz, dz, "axes_mu"), (1, samples, dz, dz * spread, "axes_log_sigma"), (2, logits, dlogits, dlogits, "axes_b3")]:
+        want = derivative(function, args, n, above)
+        got = summed.reshape(split if n < 2 else summed.shape).sum(answers[axes])
+        assert np.allclose(got.reshape(want.shape), want, rtol=1e-12, atol=1e-12), axes
 
 
 def test_no_name_means_two_things_in_one_assignment():

@@ -1,4 +1,4 @@
-"""Backward passes of graded variants, derived by hand: right answers that the package does not hold, as functions of what was drawn."""
+"""Graded variants done by hand: right answers that the package does not hold, as functions of what was drawn."""
 
 import numpy as np
 
@@ -229,3 +229,23 @@ def graded_posterior(drawn):
         return ((X - b) @ scaled.T + m * p) @ covariance, covariance
 
     return {"linear_posterior": linear_posterior}
+
+
+def graded_shapes(drawn):
+    """Every array by the letters of its axes: a gradient is summed over those that the variable has not."""
+    n = dict(zip("LNKCRHD", map(int, drawn["sizes"].split(","))))
+    order, rows = ("LN" if "concatenate" in drawn["each"] else "NL"), "None" not in drawn["each"]
+    pixels, bias = {"D,": ("D", "D"), "": ("D", ""), "R, 1": ("RD", "R")}[drawn["b3"]]
+    log_sigma = {"N, K": "NK", "N, 1": "N", "K,": "K"}[drawn["sigma"]]
+
+    def shape(letters):
+        return tuple(n[letter] for letter in letters)
+
+    def summed(whole, variable):
+        return tuple(axis for axis, letter in enumerate(whole) if letter not in variable)
+
+    samples = (n["L"] * n["N"],) if rows else shape("NL")
+    second = {"split": shape(order + "K")} if rows else {"logits": samples + shape(pixels)}
+    forward = {"z": (*samples, n["K"]), "log_px": samples, "dW2": (n["K"] + n["C"] * ("zy" in drawn["listing"]), n["H"])} | second
+    axes = {"axes_mu": summed(order + "K", "NK"), "axes_log_sigma": summed(order + "K", log_sigma), "axes_b3": summed("." * len(samples) + pixels, bias)}
+    return forward | axes | {"dlog_sigma": (n["N"], 1) if log_sigma == "N" else shape(log_sigma)}
