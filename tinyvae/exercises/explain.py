@@ -42,7 +42,8 @@ def of_function(judge, failed):
     steps = {name: looked_at(step) for name, step in steps_of(task).items()}
     call = judge.call_first() if "forward" in failed else judge.call() if "values" in failed else None
     if call is None:  # the task's own tests alone fail
-        names = ["forward"] * (task.kind == "pair") + (task.outputs or list(steps))
+        own = [name for name in task.tests if name in failed and name in steps]
+        names = own or ["forward"] * (task.kind == "pair") + (task.outputs or list(steps))
         return {2: "\n".join(dict.fromkeys(steps[name] for name in names))}
     found = diagnose(
         call.student, call.draws, reference=call.right, outputs=call.outputs, steps=steps | ({task.out: steps["forward"]} if task.kind == "pair" else {}),

@@ -189,11 +189,8 @@ class Judge:
     def pair(self, space):
         """(forward, backward) of an answer: both its own, or its backward under the given forward."""
         task = self.task
-        if task.kind == "pair":
-            names = [next(name for name in task.names if name.endswith(end)) for end in ("_forward", "_backward")]
-            return tuple(getattr(space, name) for name in names)
-        forward = task.forward.partition(":")[2] or task.forward
-        return task.base[forward], getattr(space, task.names[-1])
+        forward, backward = passes(task)
+        return getattr(space, forward) if task.kind == "pair" else task.base[forward], getattr(space, backward)
 
     def call(self, answer=None):
         """The Call that `values` compares."""
@@ -225,12 +222,19 @@ class Judge:
             dout, _ = self.backward_args(self.pair(self.task.right)[0], inputs, n)
             draws.append((dout, *inputs))
         functions = [composed(*self.pair(space)) for space in (student, self.task.right)]
-        return Call(self.task.names[-1], *functions, draws, self.task.outputs, self.rtol)
+        return Call(passes(self.task)[1], *functions, draws, self.task.outputs, self.rtol)
 
     def call_first(self, answer=None):
         """The output of a pair's forward pass."""
         functions = [first_of(self.pair(space)[0]) for space in (answer or self.student, self.task.right)]
-        return Call(self.task.names[0], *functions, [self.inputs(n) for n in range(len(SIZES))], [self.task.out], self.rtol)
+        return Call(passes(self.task)[0], *functions, [self.inputs(n) for n in range(len(SIZES))], [self.task.out], self.rtol)
+
+
+def passes(task):
+    """The names of the forward and the backward pass: of a pair both the student's, else the given one and the student's."""
+    if task.kind == "pair":
+        return tuple(next(name for name in task.names if name.endswith(end)) for end in ("_forward", "_backward"))
+    return task.forward.partition(":")[2] or task.forward, task.names[-1]
 
 
 def missing(task, student):

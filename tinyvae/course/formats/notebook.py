@@ -11,7 +11,7 @@ import zlib
 import numpy as np
 
 from ...exercises import sheet
-from ...exercises.judge import sized
+from ...exercises.judge import passes, sized
 
 SIZES = {"N": 3, "K": 2, "D": 5, "L": 2, "H": 3, "C": 3, "M": 2, "I": 5, "O": 2}  # small enough to be read
 LONGEST = 1500  # characters of inputs that are still worth printing
@@ -87,27 +87,21 @@ def _call(task):
     """A check, or a call and what comes back, with inputs of the task's kind; empty if they are not worth printing."""
     if "inputs" not in task.checks or task.kind not in ("backward", "pair", "forward", "function"):
         return ""
-    made, forward = task.checks["inputs"], _forward(task)
+    forward, name = passes(task) if task.kind in ("backward", "pair") else ("", task.names[-1])
+    made = task.checks["inputs"]
     drawn = made(np.random.default_rng(0), **sized(made, SIZES))
-    called = task.base.get(forward) or getattr(task.right, forward or task.names[-1])
+    called = task.base.get(forward) or getattr(task.right, forward or name)
     try:
-        lines = [f"    {literal(value)},  # {name}\n" for name, value in zip(inspect.signature(called).parameters, drawn if isinstance(drawn, tuple) else (drawn,))]
+        lines = [f"    {literal(value)},  # {one}\n" for one, value in zip(inspect.signature(called).parameters, drawn if isinstance(drawn, tuple) else (drawn,))]
     except TypeError:  # functions and the like
         return ""
     if sum(map(len, lines)) > LONGEST:
         return ""
     if not forward:
-        return f"# Try it: what comes back at these inputs.\nprint({task.names[-1]}(\n{''.join(lines)}))"
+        return f"# Try it: what comes back at these inputs.\nprint({name}(\n{''.join(lines)}))"
     wrt = tuple(task.record.get("wrt", "").split())
     of = f"    wrt={json.dumps(wrt)},\n" if wrt else ""
-    return f"# Try it: backward against differences of forward, at these inputs.\nprint(check(\n    {forward}, {task.names[-1]},\n{''.join(lines)}{of}))"
-
-
-def _forward(task):
-    """The name of the forward pass that a backward pass is checked against; empty if there is none."""
-    if task.kind == "pair":
-        return next(name for name in task.names if name.endswith("_forward"))
-    return task.forward.partition(":")[2] or task.forward if task.kind == "backward" else ""
+    return f"# Try it: backward against differences of forward, at these inputs.\nprint(check(\n    {forward}, {name},\n{''.join(lines)}{of}))"
 
 
 def literal(value, column=4):
