@@ -270,3 +270,30 @@ def graded_shapes(drawn):
     forward = {"z": (*samples, n["K"]), "log_px": samples, "dW2": (n["K"] + n["C"] * ("zy" in drawn["listing"]), n["H"])} | second
     axes = {"axes_mu": summed(order + "K", "NK"), "axes_log_sigma": summed(order + "K", log_sigma), "axes_b3": summed("." * len(samples) + pixels, bias)}
     return forward | axes | {"dlog_sigma": (n["N"], 1) if log_sigma == "N" else shape(log_sigma)}
+
+
+RIGHT_LINES = {  # of the two programs, as read
+    "mu<<at>> + sigma<<at>> * eps",
+    "mu<<at>> + np.sqrt(variance)<<at>> * eps",
+    "np.log(s / sigma) + (sigma**2 + (mu - m) ** 2) / (2 * s**2) - 0.5",
+    "((variance + (mu - m) ** 2) / s**2 - 1 - np.log(variance / s**2)) / 2",
+}
+
+
+def graded_programs(drawn):
+    m, s, axes = float(drawn["m"]), float(drawn["s"]), drawn["axes"].strip("()").split(", ")
+    nodes, weights = np.polynomial.hermite_e.hermegauss(3)  # exact for the mean of log q(z) - log p(z), of degree 2 in z
+
+    def finds_mistake(program):
+        mu, r = np.tile([2.2, -0.3], (2000, 1)), np.tile([-1.0, 1.3], (2000, 1))
+        sigma, rng = scale(drawn, r)[0], np.random.default_rng(5)
+        noise = rng if drawn["noise"] == "rng" else rng.standard_normal([{"L": 3, "N": 2000, "K": 2}[axis] for axis in axes])
+        (z, kl), _ = program.forward(mu, r, noise)
+        centred = (np.moveaxis(z, axes.index("N"), -2) - mu).reshape(-1, 2)
+        moments = np.abs(centred.mean(0) / sigma[0]).max(), np.abs(centred.T @ centred / len(centred) / np.outer(sigma[0], sigma[0]) - np.eye(2)).max()
+        at = mu + sigma * nodes[:, None, None]
+        logs = np.log(s / sigma) + (((at - m) / s) ** 2 - ((at - mu) / sigma) ** 2) / 2
+        of_each = np.tensordot(weights / weights.sum(), logs, 1).sum(1)
+        return bool(max(moments) > 0.13) or not np.allclose(kl, of_each if "(N,)" in drawn["kl"] else of_each.sum(), rtol=1e-9)
+
+    return {"finds_mistake": finds_mistake, "faulty": "B" if {drawn["z_a"], drawn["nats_a"]} <= RIGHT_LINES else "A"}

@@ -1,0 +1,55 @@
+"""The variant of two programs: all its programs pass the gradient check, and what is published about the task itself is no answer to it."""
+
+import numpy as np
+import pytest
+
+from tinyvae import check
+from tinyvae.course import variants
+from tinyvae.exercises.judge import earned, judge
+from tinyvae.exercises.source import tasks
+
+PATH = variants.families()["graded_programs"]
+SHAPES = {"(N, K)": (4, 2), "(L, N, K)": (3, 4, 2), "(N, L, K)": (4, 3, 2)}
+SEEDS = range(1, 41)
+
+
+def drawn(seed):
+    """What is drawn at a seed."""
+    return variants._drawn(PATH, PATH.read_text(encoding="utf-8"), seed)
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3, 6, 7])  # noise that is given, in all its shapes, and noise of the program
+def test_every_program_passes_the_gradient_check(seed):
+    """That is what the task says of all of them; the wrong ones are for a truth test."""
+    space, found, rng = variants.make(PATH, seed).checks, drawn(seed), np.random.default_rng(seed)
+    mu, r, eps = rng.standard_normal((4, 2)), rng.uniform(0.2, 0.9, (4, 2)), rng.standard_normal(SHAPES[found["axes"]])
+    for program in (space["program_a"], space["program_b"], *space["RIGHT"], *space["DRAWS"], *space["OF_KL"]):
+
+        def forward(mu, r, program=program):
+            return program.forward(mu, r, eps if found["noise"] == "eps" else np.random.default_rng(0))
+
+        assert check(forward, program.backward, mu, r)
+
+
+def test_the_seeds_that_are_tried_have_noise_of_every_kind():
+    assert {(found["noise"], found["axes"]) for found in map(drawn, [1, 2, 3, 6, 7])} == {("rng", "(N, K)"), *(("eps", axes) for axes in SHAPES)}
+
+
+def test_of_two_programs_one_is_wrong_and_any_mistake_can_be_in_either():
+    found = [drawn(seed) for seed in range(200)]
+    wrong = {(one["faulty"], one[f"z_{one['faulty'].lower()}"], one[f"nats_{one['faulty'].lower()}"]) for one in found}
+    assert len(wrong) == 2 * 2 * 7, "letters, ways to write a program, mistakes"
+    assert all(one["first_a"] != one["first_b"] for one in found)
+
+
+def test_the_published_test_of_programs_is_no_answer():
+    """Neither as it stands nor with the formula of sigma in it, while its KL is that to N(0, I)."""
+    published = tasks()["two_programs"].solution
+    for seed in SEEDS:
+        task, sigma = variants.make(PATH, seed), drawn(seed)["sigma"]
+        edited = published.replace("np.exp(log_var", f"(lambda {drawn(seed)['var']}: ({sigma}) ** 2)(log_var").replace("- log_var)", f"- np.log((lambda {drawn(seed)['var']}: ({sigma}) ** 2)(log_var)))")
+        assert edited.count(sigma) == 3
+        for code in (published, edited):
+            answer = task.build(code)
+            results = judge(task, answer | {"finds_mistake": answer["finds"], "faulty": task.right.faulty})
+            assert earned(results) < task.points, (seed, results)
