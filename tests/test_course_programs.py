@@ -10,7 +10,7 @@ from tinyvae.exercises.source import tasks
 
 PATH = variants.families()["graded_programs"]
 SHAPES = {"(N, K)": (4, 2), "(L, N, K)": (3, 4, 2), "(N, L, K)": (4, 3, 2)}
-SEEDS = range(1, 41)
+SEEDS = range(1, 17)
 
 
 def drawn(seed):
@@ -46,10 +46,11 @@ def test_the_published_test_of_programs_is_no_answer():
     """Neither as it stands nor with the formula of sigma in it, while its KL is that to N(0, I)."""
     published = tasks()["two_programs"].solution
     for seed in SEEDS:
-        task, sigma = variants.make(PATH, seed), drawn(seed)["sigma"]
-        edited = published.replace("np.exp(log_var", f"(lambda {drawn(seed)['var']}: ({sigma}) ** 2)(log_var").replace("- log_var)", f"- np.log((lambda {drawn(seed)['var']}: ({sigma}) ** 2)(log_var)))")
+        task, found = variants.make(PATH, seed), drawn(seed)
+        sigma, variance = found["sigma"], f"(lambda {found['var']}: ({found['sigma']}) ** 2)(log_var"
+        edited = published.replace("np.exp(log_var", variance).replace("- log_var)", f"- np.log({variance})))")
         assert edited.count(sigma) == 3
         for code in (published, edited):
             answer = task.build(code)
             results = judge(task, answer | {"finds_mistake": answer["finds"], "faulty": task.right.faulty})
-            assert earned(results) < task.points, (seed, results)
+            assert earned(results) == 1, (seed, results)  # for the letter, which it was told
