@@ -52,9 +52,10 @@ def _fraction(match):
 def reflowed(text, width=92):
     """A text whose paragraphs and list items are broken at a width; indented lines, formulas of their own and tables stay.
 
-    >>> print(reflowed("a b c\\nd e f\\n\\n    x = 1", 8))
+    >>> print(reflowed("a b c\\nd e\\nf. g\\n1. h\\ni\\n\\n    x = 1", 8))
     a b c d
-    e f
+    e f. g
+    1. h i
     <BLANKLINE>
         x = 1
     """
@@ -64,7 +65,7 @@ def reflowed(text, width=92):
 def _block(block, width):
     lines = []
     for line in block.splitlines():
-        if lines and not line.startswith(("    ", "|", "- ", "$$")) and not re.match(r"\w+\. ", line) and not lines[-1].startswith(("    ", "|")):
+        if lines and not line.startswith(("    ", "|", "- ", "$$")) and not re.match(r"\d+\. ", line) and not lines[-1].startswith(("    ", "|")):
             lines[-1] += " " + line.strip()
         else:
             lines.append(line)
@@ -72,5 +73,5 @@ def _block(block, width):
 
 
 def _filled(line, width):
-    indent = re.match(r"(- |\w+\. )?", line)[0]
+    indent = re.match(r"(- |\d+\. )?", line)[0]
     return textwrap.fill(line, width, subsequent_indent=" " * len(indent), break_long_words=False, break_on_hyphens=False)
