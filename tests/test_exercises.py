@@ -163,6 +163,24 @@ def test_lists_and_float_noise_are_right():
     assert earned(judge(task, {"kl_backward": with_list})) == task.points
 
 
+@pytest.mark.parametrize("name", [name for name, task in TASKS.items() if task.kind == "test"])
+def test_a_test_of_programs_is_told_which_way_it_errs(name):
+    task = TASKS[name]
+    for verdict, words in ((True, "calls a right program wrong"), (False, "calls a wrong program right")):
+        results = judge(task, vars(task.right) | {task.names[0]: lambda *_, verdict=verdict: verdict})
+        assert {result.found for result in results if not result.ok} == {f"{task.names[0]} {words}"}
+
+
+def test_an_answer_by_hand_of_another_form_is_told_so():
+    task = TASKS["shapes_of_a_step"]
+    for given, words in ((1, "must be a tuple, (1,) if it holds one number, got 1"), ([[1]], "got a list of 1"), ((9,), "= (9,) is not right"), ("x", "= x is not right")):
+        (found,) = [result.found for result in judge(task, task.right_numbers() | {"axes_mu": given}) if not result.ok]
+        assert found.startswith("axes_mu ") and found.endswith(words)
+    by_hand = TASKS["kl_by_hand"]
+    name = next(name for name, value in by_hand.right_numbers().items() if np.ndim(value) == 0)
+    assert f"{name} must be a number, got a tuple of 1" in [result.found for result in judge(by_hand, by_hand.right_numbers() | {name: (1,)})]
+
+
 def test_numbers_change_with_the_seed():
     task = TASKS["kl_by_hand"]
     assert sheet.statement(task) == sheet.statement(task, 0) != sheet.statement(task, 1) != sheet.statement(task, 2)

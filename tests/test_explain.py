@@ -44,6 +44,7 @@ def test_levels_of_a_task(name):
             assert "one gets if" not in texts[1] + texts[2] or texts[1] == texts[3], caption
 
 
+@pytest.mark.slow
 def test_nearly_all_wrong_solutions_are_named():
     """Their captions are known to the check as mutants: what it says at last is the caption, or another formula that fits as well."""
     told = collections.Counter()

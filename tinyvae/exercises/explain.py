@@ -102,9 +102,8 @@ def of_numbers(judge, failed):
     failed = [name for name in task.tests if name in failed]
     steps = dict.fromkeys(steps_of(task)[name] for name in failed)
     texts, lines = {2: "\n".join(looked_at(step) for step in steps)}, []
-    known = task.checks["wrong"](task.numbers(judge.seed)).items()
     while True:
-        caption, *names = max(([caption, *explained(judge, answers, right, failed)] for caption, answers in known), key=len)
+        caption, names = mistake_by_hand(judge, right, failed)
         if not names:
             break
         lines.append(say("what one gets", names=", ".join(names), caption=caption))
@@ -119,10 +118,7 @@ def known(judge, results):
     if not failed or not begun(results) or missing(task, judge.student):
         return ""
     if task.kind == "numbers":
-        right, names = task.right_numbers(judge.seed), [name for name in task.tests if name in failed]
-        wrong = task.checks["wrong"](task.numbers(judge.seed)).items()
-        n, caption = max((len(explained(judge, answers, right, names)), caption) for caption, answers in wrong)
-        return caption if n else ""
+        return mistake_by_hand(judge, task.right_numbers(judge.seed), [name for name in task.tests if name in failed])[0]
     if task.kind == "bug":
         return caption_of_program(judge) if "mended" in failed else ""
     first = "forward" in failed
@@ -141,10 +137,19 @@ def does(wrong, draws, got, rtol):
         return False
 
 
-def explained(judge, answers, right, failed):
-    """The names of those wrong answers that a known mistake gives too."""
-    wrong = [name for name in failed if not near(answers[name], right[name], judge.tolerance)]
-    return [name for name in wrong if near(getattr(judge.student, name, None), answers[name], judge.tolerance)]
+def mistake_by_hand(judge, right, failed):
+    """(caption, names) of the known mistake that gives most of these wrong answers, the first of equals; ("", []) if none gives any.
+
+    One that leads to another answer where the student's is right is none that was made.
+    """
+    agrees = lambda name, answers: near(getattr(judge.student, name, None), answers[name], judge.tolerance)
+    best = "", []
+    for caption, answers in judge.task.checks["wrong"](judge.task.numbers(judge.seed)).items():
+        changed = [name for name in judge.task.tests if not near(answers[name], right[name], judge.tolerance)]
+        names = [name for name in changed if name in failed and agrees(name, answers)]
+        if len(names) > len(best[1]) and not any(agrees(name, right) for name in changed):
+            best = caption, names
+    return best
 
 
 def of_program(judge):

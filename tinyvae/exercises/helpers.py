@@ -73,6 +73,14 @@ def _same_array(a, b, rtol):
     return bool(np.linalg.norm(a - b) <= rtol * max(np.linalg.norm(a), np.linalg.norm(b)))
 
 
+def dimensions(given):
+    """How many axes an answer by hand has; None if it is none of numbers."""
+    try:
+        return np.asarray(given, float).ndim
+    except (TypeError, ValueError):
+        return None
+
+
 def described(value):
     """A short word for what something is: "(5, 3)", "a tuple of 2", "None", "str".
 

@@ -11,8 +11,9 @@ import numpy as np
 from ..gradcheck import Report, check
 from ..gradcheck.arguments import copied
 from .adapters import composed, first_of, named_as
-from .helpers import RTOL, SIZES, described, same, upstream
+from .helpers import RTOL, SIZES, described, dimensions, same, upstream
 from .percent import namespace
+from .verdicts import Heard
 from .wording import say
 
 
@@ -82,6 +83,7 @@ class Judge:
         self.task, self.seed, self.where = task, answer.get("seed", seed) if task.kind == "numbers" else seed, where
         self.trained = None  # (before, after) in nats, once the capstone's model is
         self.student, self.drawn = namespace(answer), {}
+        self.heard = Heard(self.student, task.names if task.kind == "test" else ())
         self.rtol, self.tolerance = float(task.record.get("rtol", RTOL)), float(task.record.get("tolerance", 1e-3))
 
     def rng(self, *more):
@@ -110,8 +112,9 @@ class Judge:
             return self.answer(name)
         if f"test_{name}" in task.checks:
             self.written()
-            ok = task.checks[f"test_{name}"](self.student, task.right, self.rng(3))
-            return None if ok else say("not so")
+            self.heard.asked.clear()
+            ok = task.checks[f"test_{name}"](self.heard.student if task.kind == "test" else self.student, task.right, self.rng(3))
+            return None if ok else self.heard.erred(task.right) or say("not so")
         return self.builtin[name](self)
 
     def written(self):
@@ -172,6 +175,8 @@ class Judge:
         if given is None:
             raise NotImplementedError(f"{name} = ?")
         given = given.strip() if isinstance(given, str) else given
+        if not isinstance(right, str) and dimensions(given) not in (None, np.ndim(right)):
+            return say("shape", name=name, wanted=say("a tuple" if np.ndim(right) else "a number"), got=described(given) if np.ndim(given) else given)
         return None if near(given, right, self.tolerance) else say("not it", name=name, given=given)
 
     builtin: ClassVar[dict] = {"values": same_values, "forward": same_outputs, "gradient": gradient_check, "mended": mended, "caught_by": caught_by}
