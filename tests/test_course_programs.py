@@ -5,7 +5,7 @@ import pytest
 
 from tinyvae import check
 from tinyvae.course import variants
-from tinyvae.exercises.judge import earned, judge
+from tinyvae.exercises.judge import Judge, earned, judge
 from tinyvae.exercises.source import tasks
 
 PATH = variants.families()["graded_programs"]
@@ -40,6 +40,42 @@ def test_of_two_programs_one_is_wrong_and_any_mistake_can_be_in_either():
     wrong = {(one["faulty"], one[f"z_{one['faulty'].lower()}"], one[f"nats_{one['faulty'].lower()}"]) for one in found}
     assert len(wrong) == 2 * 2 * 7, "letters, ways to write a program, mistakes"
     assert all(one["first_a"] != one["first_b"] for one in found)
+
+
+class Keyed(Judge):
+    """A Judge whose inputs come from another key."""
+
+    key = 0
+
+    def rng(self, *more):
+        return np.random.default_rng([self.key, *more])
+
+
+class Counter:
+    """It knows how many right programs the tests begin with, and recognises A, B and those it was asked about by their results."""
+
+    def __init__(self, task):
+        self.seen, self.task, space = [], task, task.checks
+        self.known = {letter: self.mark(space[f"program_{letter.lower()}"]) for letter in "AB"}
+
+    def mark(self, program):
+        (z, kl), _ = program.forward(np.array([[0.7, -0.4]]), np.array([[0.5, 0.9]]), np.random.default_rng(0))
+        return round(float(z.sum() + np.sum(kl)), 9)
+
+    def __call__(self, program):
+        found = self.mark(program)
+        if found in self.known.values():
+            return found == self.known[self.task.right.faulty]
+        self.seen += [found] * (found not in self.seen)
+        return self.seen.index(found) >= 2
+
+
+def test_counting_programs_is_of_no_use():
+    task = variants.make(PATH, next(seed for seed in SEEDS if drawn(seed)["noise"] == "rng"))
+    for key in range(10):
+        judge = Keyed(task, {"finds_mistake": Counter(task), "faulty": task.right.faulty})
+        judge.key = key
+        assert earned(judge.results()) < task.points, key
 
 
 def test_the_published_test_of_programs_is_no_answer():
