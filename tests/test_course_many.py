@@ -14,7 +14,7 @@ from tinyvae.course.verify import answers, filled
 N, MINUTES = 120, 4
 FIRST = ["Jürgen", "Zoë", "Ann", "Łukasz"]
 LAST = ["Müller", "Ng", "O'Hara", "de la Cruz"]
-pytestmark = [pytest.mark.slow, pytest.mark.skipif(not jails(), reason="no jail works here")]
+pytestmark = [pytest.mark.slow, pytest.mark.timed, pytest.mark.skipif(not jails(), reason="no jail works here")]
 BAD = {
     3: "def {name}(*args):\n    while True:\n        pass",
     5: "import os\n\ndef {name}(*args):\n    os._exit(0)",
