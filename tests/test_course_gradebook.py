@@ -124,9 +124,17 @@ def test_moodles_import(tmp_path, text, header):
 
 
 def test_whom_moodle_could_not_find_is_named(tmp_path):
-    roster = roster_of(tmp_path, MOODLE.replace("12348,,,zo@uni.de", ",,,"))
-    written = write(tmp_path / "o.csv", rows(graded(roster, Jürgen=[3], Zoë=[4]), roster), "Lab1", {}, roster)
-    assert written[tmp_path / "o-moodle.csv"] == "Zoë O'Neil" and len(cells(tmp_path / "o-moodle.csv")) == 2
+    roster = roster_of(tmp_path, MOODLE.replace("12345,", ",").replace("zo@uni.de", ""))
+    written = write(tmp_path / "o.csv", rows(graded(roster, Jürgen=[3], Zoë=[4], Maria=[5]), roster), "Lab1", {}, roster)
+    assert written[tmp_path / "o-moodle.csv"] == "without Zoë O'Neil: no Email address in the roster"
+    assert [line[0] for line in cells(tmp_path / "o-moodle.csv")] == ["Student", "Jürgen Müller", "Maria Schmidt"]
+
+
+def test_of_equal_points_what_could_be_graded_counts(tmp_path):
+    roster = roster_of(tmp_path, MOODLE)
+    tries = [Attempt("a.pdf", record(0, "", seconds=0.0, notes=["no notebook"])), Attempt("b.py", record(0, "b")), Attempt("c.py", record(0, "c"))]
+    store(tmp_path / "o.csv", {roster.students[0]: tries})
+    assert rows({roster.students[0]: tries}, roster)[0].file == "b.py" and gradebook.best_records(tmp_path / "o.csv") == ([tries[1].record], 0)
 
 
 def test_moodles_worksheet_is_filled_in_and_nothing_else_is_changed(tmp_path):
@@ -167,6 +175,8 @@ def test_the_newest_files_of_each_student_are_tried():
     owners = {file.path: (bob if file.path == "bob.py" else eve, True) for file in files}
     tried, more = gradebook.newest(files, owners)
     assert [file.label for file in tried] == ["a.py", "d.py", "f.py", "g.py", "h.py", "z.zip", "bob.py"] and more == {eve: 3}
+    firm = {file.path: (eve, file.label == "b.py") for file in files}
+    assert "b.py" in [file.label for file in gradebook.newest(files[:8], firm)[0]], "files that others name so hide none that is hers"
     for n, words in ((3, "3 more files were not tried: hand in one"), (1, "1 more file was not tried: hand in one")):
         assert rows({eve: [Attempt("a.py", record(1))]}, Roster(), {eve: n})[0].notes == [words]
 

@@ -74,9 +74,52 @@ def test_who_handed_in_nothing_that_can_be_graded_is_told_so(tmp_path, monkeypat
     told = {label: str(data) for label, data in found.items() if isinstance(data, Unreadable)}
     assert list(found) == [f"all.zip/{eve}file_/a.py", f"all.zip/{zoe}file_/more.pdf", "all.zip/ngzoe_1_2_scan.jpg"]
     assert list(told) == list(found)[1:] and told["all.zip/ngzoe_1_2_scan.jpg"].endswith("scan.jpg is no notebook (.ipynb) and no program (.py): hand in one of them")
+    (tmp_path / "pdf.zip").write_bytes(zipped(**{f"{zoe}file_/report.pdf": b""}))
+    assert [file.label for file in handed_in(["pdf.zip"])] == [f"pdf.zip/{zoe}file_/report.pdf"]
     with zipfile.ZipFile("all.zip") as archive:
         archive.extractall("folder")
     assert [label.removeprefix("folder/") for label in contents(handed_in(["folder"]))] == [label.removeprefix("all.zip/") for label in found]
+
+
+def test_a_folder_can_be_named_from_anywhere(tmp_path, monkeypatch):
+    """What is hidden is so by its path in the folder that is named, not by the path to that."""
+    folder = tmp_path / ".courses" / "in"
+    (folder / ".cache").mkdir(parents=True)
+    for path in (folder / "a.py", folder / ".cache" / "b.py"):
+        path.write_bytes(b"a")
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    for name in ("../.courses/in", str(folder)):
+        assert contents(handed_in([name])) == {f"{name}/a.py": b"a"}
+
+
+def damaged():
+    """{name: archive} that make `zipfile` raise errors of many classes, most of them in some versions of Python alone."""
+    plain = zipped(**{"a.py": b"x" * 50})
+    found = {"empty.zip": plain.replace(b"a.py", b"\0.py"), "dot.zip": zipped(**{"....": b"x"}).replace(b"....", b"./.."), "cut.zip": plain[:-9]}
+    with io.BytesIO() as file:
+        with zipfile.ZipFile(file, "w", zipfile.ZIP_LZMA) as archive:
+            archive.writestr("a.py", b"x" * 50)
+        found["lzma.zip"] = file.getvalue().replace(b"\x05\x00]", b"\x05\x00\xff")
+    return found
+
+
+def test_no_archive_stops_the_others(tmp_path):
+    (tmp_path / "in").mkdir()
+    for name, data in damaged().items():
+        (tmp_path / "in" / name).write_bytes(data)
+        handed_in([tmp_path / "in" / name])
+    (tmp_path / "in" / "good.py").write_bytes(b"good")
+    found = {label.rpartition("/in/")[2]: data for label, data in contents(handed_in([tmp_path / "in"])).items()}
+    assert found["good.py"] == b"good" and isinstance(found["lzma.zip/a.py"], Unreadable) and isinstance(found["cut.zip"], Unreadable)
+    assert contents(handed_in([tmp_path / "in" / "dot.zip"])) and not any(isinstance(data, bytes) for label, data in found.items() if ".zip" in label and label[:4] != "empt")
+
+
+def test_a_students_archive_is_no_larger_than_a_file(tmp_path, monkeypatch):
+    monkeypatch.setattr(handed, "FILE_BYTES", 400)
+    (tmp_path / "s.zip").write_bytes(zipped(**{f"{n}.py": b"x" for n in range(20)}))
+    (data,) = contents(handed_in([tmp_path])).values()
+    assert isinstance(data, Unreadable) and str(data).startswith("s.zip has more than 0 MB: hand in")
 
 
 def test_names_in_archives_of_those_who_do_not_say_that_they_write_utf_8(tmp_path, monkeypatch):

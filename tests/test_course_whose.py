@@ -134,6 +134,13 @@ def test_what_the_files_name_alone_decides_is_told():
     assert [firm for _, firm in found.values()] == [False, True, True]
 
 
+def test_a_platforms_form_in_a_files_name_is_firm_only_where_all_beside_it_have_one():
+    forged, flat = "mail/Alice Adams_1_assignsubmission_file_x.py", "all/Bob Brown_2_assignsubmission_file_y.py"
+    found = roster_of(PLAIN).whose([forged, "mail/Bob Brown.py", flat, "mail/Alice Adams_3_assignsubmission_file_/z.py"])
+    assert [owner.name for owner, _ in found.values()] == ["Alice Adams", "Bob Brown", "Bob Brown", "Alice Adams"]
+    assert [firm for _, firm in found.values()] == [False, False, True, True]
+
+
 @pytest.mark.parametrize("path", ["lukasz_zak.py", "zaklukasz_1_5_hw.ipynb", "Łukasz Żak_9_assignsubmission_file_/hw.ipynb"])
 def test_letters_that_unicode_does_not_take_apart_are_written_without_their_stroke(path):
     roster = roster_of("First name,Last name,ID number,Institution,Department,Email address\nŁukasz,Żak,77001,,,lz@x.pl\nDang,Nguyen,77002,,,dn@x.vn\n")
@@ -152,5 +159,5 @@ def test_a_worksheet_without_a_maximum_takes_the_points(top, grade):
 
 
 def test_no_text_is_written_over_another(tmp_path):
-    write_texts(tmp_path, [Row(Student("One", name), RECORD, "f", 1, []) for name in ("a/1", "a_1", "A_1")])
-    assert len(list(tmp_path.iterdir())) == 3
+    write_texts(tmp_path, [Row(Student("One", name), RECORD, "f", 1, []) for name in ("a/1", "a_1", "A_1", "a_1-1", "学" * 99)])
+    assert len({path.name.lower() for path in tmp_path.iterdir()}) == 5

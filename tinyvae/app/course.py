@@ -103,7 +103,7 @@ def grade(files, assignment, roster, csv, texts, regrade, trust_students):
     keep(csv, attempts, owners, graded(made, assignment, handed, jail, {} if regrade else gradebook.graded_before(csv)))
     table, points = tables.rows(attempts, people, more), {name: task.points for name, task in made.tasks.items()}
     for path, left_out in tables.write(csv, table, made.name, points, people).items():
-        print(f"written: {path}{f' (without {left_out}: the roster has nothing by which it finds them)' * bool(left_out)}")
+        print(f"written: {path}{f' ({left_out})' * bool(left_out)}")
     if texts:
         tables.write_texts(texts, table)
     return 0

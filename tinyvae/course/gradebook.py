@@ -30,12 +30,13 @@ class Attempt(NamedTuple):
 
 
 def newest(files, owners):
-    """(the files to grade, {Student: how many more there are}): of each student the newest, by their times and then by their labels.
+    """(the files to grade, {Student: how many more there are}): of each student the newest, by their times and then by their labels; those
+    that are firmly this student's come first, so that files which others name so hide none.
 
     What cannot be read is not counted: it takes no time.
     """
     own = {}
-    for file in sorted(files, key=lambda file: (file.time, file.label), reverse=True):
+    for file in sorted(files, key=lambda file: (owners[file.path][1], file.time, file.label), reverse=True):
         if isinstance(file.data, bytes):
             own.setdefault(owners[file.path][0], []).append(file.label)
     left = {label for labels in own.values() for label in labels[TRIES:]}
@@ -110,8 +111,13 @@ def key_of(record):
     return tuple(record.get(name) for name in SAME)
 
 
+def worth(record):
+    """What attempts are compared by: points, and then whether there was anything to grade."""
+    return record["score"], bool(record.get("seconds"))
+
+
 def best_records(out):
     """(the best record of each student who handed something in, how many are left out): with a roster those of the roster alone, for a report."""
     found = [(student.get("listed"), [attempt["record"] for attempt in student["attempts"]]) for student in stored(out) if student["attempts"]]
     listed = [records for listed, records in found if listed] or [records for _, records in found]
-    return [max(records, key=lambda record: record["score"]) for records in listed], len(found) - len(listed)
+    return [max(records, key=worth) for records in listed], len(found) - len(listed)

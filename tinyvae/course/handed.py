@@ -4,17 +4,16 @@ import contextlib
 import io
 import time
 import zipfile
-import zlib
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from .roster import platforms
 from .submission import FILE_BYTES, KINDS, Unreadable, WrongKind, contents
 
+LOOKED_AT = KINDS | {".zip"}
 FILES, BYTES = 5_000, 1_000_000_000  # of all that is handed in, but for what is in students' archives
 EACH_FILES, EACH_BYTES = 20, 100_000_000  # of the archives of one student
 HIDDEN = "__MACOSX", "__pycache__"  # and all names with a point at the front: copies that Jupyter and macOS make
-BAD = zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError, ValueError
 
 
 class File(NamedTuple):
@@ -52,7 +51,7 @@ def handed_in(paths):
     for path in sorted(map(Path, paths), key=Path.is_dir):
         if not path.exists():
             raise ValueError(f"files must be files, folders or zip archives, got {path}, which does not exist")
-        for file in sorted(p for p in path.rglob("*") if wanted(p.relative_to(path)) or other(p.relative_to(path)) and p.is_file()) if path.is_dir() else [path]:
+        for file in sorted(p for p in path.rglob("*") if looked_at(p, path)) if path.is_dir() else [path]:
             for one in opened(file, path.is_dir(), taken):
                 found[one.label], direct = one, one.path == one.label and not isinstance(one.data, WrongKind)
                 number, size = number + direct, size + (len(one.data) if direct and isinstance(one.data, bytes) else 0)
@@ -72,14 +71,20 @@ def without_others(files):
     return left
 
 
+def looked_at(path, folder):
+    """Whether a file below a folder is one to be looked at, by its path there."""
+    inside = path.relative_to(folder)
+    return wanted(inside) or other(inside) and path.is_file()
+
+
 def wanted(path):
-    """Whether a file of a folder or an archive is looked at."""
-    return path.suffix.lower() in KINDS | {".zip"} and not hidden(path)
+    """Whether a file of a folder or an archive is a notebook, a program or an archive."""
+    return path.suffix.lower() in LOOKED_AT and not hidden(path)
 
 
 def other(path):
     """Whether a file is of another kind, and stands where a platform put what a student handed in."""
-    return path.suffix.lower() not in KINDS | {".zip"} and not hidden(path) and platforms(path) is not None
+    return path.suffix.lower() not in LOOKED_AT and not hidden(path) and platforms(path) is not None
 
 
 def hidden(path):
@@ -100,13 +105,13 @@ def opened(file, inside, taken):
         return
     taken[label], seconds = True, file.lstat().st_mtime
     try:
-        data = WrongKind(file.name) if inside and not wanted(file) else contents(file)
+        data = contents(file) if not inside or file.suffix.lower() in LOOKED_AT else WrongKind(file.name)
     except Unreadable as error:
         data = error
     if file.suffix.lower() != ".zip" or not isinstance(data, bytes):
         yield File(label, data, label, seconds)
     else:
-        yield from few(label, file, taken, seconds) if inside else unzipped(label, file, taken)
+        yield from few(label, data, taken, seconds) if inside else unzipped(label, file, taken)
 
 
 def unzipped(label, file, taken):
@@ -114,16 +119,20 @@ def unzipped(label, file, taken):
     for member, data in members(label, file, others=True):
         inside, seconds = f"{label}/{printable(member.filename)}" if member else label, seconds_of(member)
         if inside.lower().endswith(".zip") and member and isinstance(data, bytes):
-            yield from few(inside, io.BytesIO(data), taken, seconds)
+            yield from few(inside, data, taken, seconds)
         else:
             yield File(inside, data, inside, seconds)
 
 
-def few(label, file, taken, seconds):
+def few(label, archive, taken, seconds):
     """The File of the first submissions in a student's archive; what is more than one student may have is one that cannot be read."""
+    if len(archive) > FILE_BYTES:
+        words = f"{PurePosixPath(label).name} has more than {FILE_BYTES / 1e6:.0f} MB: hand in the notebook or the program itself"
+        yield File(label, Unreadable(words), label, seconds)
+        return
     made = platforms(label)
     number, size = taken.get(who := (made.above if made else label, "few"), (0, 0))
-    for member, data in members(label, file):
+    for member, data in members(label, io.BytesIO(archive)):
         number, size = number + 1, size + (len(data) if isinstance(data, bytes) else 0)
         if number > EACH_FILES or size > EACH_BYTES:
             words = f"{PurePosixPath(label).name} was not read to its end: at most {EACH_FILES} files and {EACH_BYTES / 1e6:.0f} MB of a student's archives are"
@@ -147,7 +156,7 @@ def members(label, file, others=False):
                 yield member, WrongKind(files[member].name)
             if not found + wrong:
                 yield None, Unreadable(f"{name} holds no notebook (.ipynb) and no program (.py)")
-    except BAD as error:
+    except Exception as error:  # noqa: BLE001 - what students pack makes zipfile raise errors of many classes
         yield None, Unreadable(f"{name} is no zip archive that can be read: {error}")
 
 
@@ -171,5 +180,5 @@ def unpacked(archive, member):
     try:
         with archive.open(member) as file:  # sizes that the archive states are not believed
             return file.read(FILE_BYTES + 1)
-    except BAD as error:
+    except Exception as error:  # noqa: BLE001 - as above
         return Unreadable(f"{PurePosixPath(member.filename).name} cannot be read in its archive: {error}")

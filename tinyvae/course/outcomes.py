@@ -3,7 +3,7 @@
 from .wire import words
 
 SENTENCES = {
-    "time": "it did not end within the {seconds:.3g} s that it may take: is there a loop without an end?",
+    "time": "it did not end within the {seconds:.3g} s that it may take: is there a loop without an end, or are there very many calls?",
     "ended": "it ended before it answered: it left Python, or took more memory or time than it may",
     "answer": "what came back is not an answer",
 }

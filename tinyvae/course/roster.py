@@ -106,10 +106,10 @@ class Roster:
     # ---- whose file ---------------------------------------------------------------------------------
 
     def whose(self, paths):
-        """{path: (Student, firm)} for the paths of all that was handed in; firm is False where only the student's own file name decided.
+        """{path: (Student, firm)} for the paths of all that was handed in; firm is False where only a file's name decided, which can be anybody's.
 
         Where a part of a path has the form that Moodle or Canvas gives it, what the platform wrote decides, and nothing else: the name
-        before the numbers, or the number, if the roster has it. Else the folders above the file do, from the top; of what all paths begin
+        before the numbers, or the number, if the roster has it; in a file's name that is firm where all files beside it have such names. Else the folders above the file do, from the top; of what all paths begin
         with only the whole, and only if it names one student; and then the file's name. What is nobody's is a Student of its own.
         """
         parts = {path: PurePosixPath(path).parts for path in paths}
@@ -119,9 +119,12 @@ class Roster:
         owner = functools.cache(functools.partial(self.owner, clues=[(student, *clues_of(student)) for student in self.students]))
         shared = {owner(part) for part in next(iter(parts.values()), ())[:common]} - {None}
         numbers, found = self._numbers(), {}
+        marks = {path: platforms(path) for path in paths}
+        mixed = {own[:-1] for path, own in parts.items() if not marks[path]}
         for path, own in parts.items():
-            if made := platforms(path):
-                found[path] = numbers.get((made.form, made.number)) or owner(made.name) or Student(made.above), True
+            if made := marks[path]:
+                folder = len(PurePosixPath(made.above).parts) < len(own)
+                found[path] = numbers.get((made.form, made.number)) or owner(made.name) or Student(made.above), folder or own[:-1] not in mixed
                 continue
             higher = next(filter(None, map(owner, own[common:-1])), None) or (next(iter(shared)) if len(shared) == 1 else None)
             named = higher or owner(own[-1])
@@ -166,7 +169,7 @@ class Platforms(NamedTuple):
 
 def platforms(path):
     """What a platform wrote into a path, or None; only its first mark counts, since all that follows can be the student's."""
-    parts = PurePosixPath(path).parts
+    parts = PurePosixPath(path).parts or ("",)
     for form, n, match in [*(("moodle", n, MOODLE.match(part)) for n, part in enumerate(parts)), ("canvas", len(parts) - 1, CANVAS.match(parts[-1]))]:
         if match:
             head = match[0].removesuffix("_assignsubmission_") if form == "moodle" else re.sub(r"_\d+_$", "", match[0])

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import itertools
 import math
 import re
 from pathlib import Path
@@ -9,8 +10,11 @@ from typing import NamedTuple
 
 from ..support.storage import write_text
 from .grade import told
+from .gradebook import worth
+from .handed import printable
 from .roster import Student
 
+KEYS = {"email": "Email address", "id": "ID number", "login": "Username"}  # by which Moodle finds students, as it calls them
 BOM = "\ufeff"  # tells Excel that a table is UTF-8; Moodle leaves it out, Canvas gets none
 
 
@@ -42,7 +46,7 @@ def rows(attempts, roster, more=None):
     made = []
     for student in [*roster.students, *sorted(others)]:
         tries, n = attempts.get(student, []), (more or {}).get(student, 0)
-        label, record, firm = max(tries, key=lambda attempt: attempt.record["score"], default=("", None, True))  # the first of equal ones
+        label, record, firm = max(tries, key=lambda attempt: worth(attempt.record), default=("", None, True))  # the first of equal ones
         notes = ["not in the roster"] if roster.students and not student.listed else []
         notes += ["named by its file's name"] * (not firm) + [f"{n} more file{' was' if n == 1 else 's were'} not tried: hand in one"] * (n > 0)
         notes += list(record["notes"]) if record else ["nothing was handed in"]
@@ -67,7 +71,7 @@ def write(out, table, name, points, roster):
 
     Returns
     -------
-    {Path: names of students who should stand in it and do not}, what was written; "" where there are none
+    {Path: words on students who should stand in it and do not}, what was written; "" where there are none
     """
     out = Path(out)
     texts, left_out = {out: BOM + text_of(overview(table, points))}, {}
@@ -76,7 +80,7 @@ def write(out, table, name, points, roster):
         worksheet, path = roster.kind == "worksheet", beside(out, "moodle")
         text = text_of(offline(graded, roster) if worksheet else moodle(graded, name, roster))
         texts[path] = (BOM if roster.bom or not worksheet else "") + text
-        left_out[path] = "" if worksheet else ", ".join(row.student.name for row, own in zip(graded, moodle_keys(graded, roster)[1]) if not own)
+        left_out[path] = "" if worksheet else without_key(graded, roster)
     if roster.students and roster.kind in ("canvas", "plain"):
         texts[beside(out, "canvas")] = text_of(canvas(graded, name, sum(points.values()), roster))
     for path, text in texts.items():
@@ -87,14 +91,15 @@ def write(out, table, name, points, roster):
 def write_texts(folder, table):
     """Write a text for each student who handed something in: what was found, and what is wrong, all of it; for after the deadline."""
     Path(folder).mkdir(parents=True, exist_ok=True)
-    taken = []
+    taken = set()
     for row in (row for row in table if row.record):
         head = f"{row.student.name}: {row.record['score']} of {row.record['of']} points ({row.file})\n"
         tasks = [f"{name}: {task['score']} of {task['of']}\n{told(row.record, name, 3)}\n" for name, task in row.record["tasks"].items()]
-        name = re.sub(r"[^\w .@-]", "_", row.student.id or row.student.email or row.student.name)[-100:]
-        file = f"{name}-{len(taken)}" if name.lower() in taken else name
-        taken.append(name.lower())
-        write_text(Path(folder, f"{file}.txt"), "\n".join([head, *row.record["notes"], "", *tasks]))
+        name = re.sub(r"[^\w .@-]", "_", row.student.id or row.student.email or row.student.name).encode()[-100:].decode("utf-8", "ignore")
+        file = next(file for n in itertools.count() if (file := f"{name}-{n}" if n else name).lower() not in taken)
+        taken.add(file.lower())
+        lines = "\n".join([head, *row.record["notes"], "", *tasks]).split("\n")
+        write_text(Path(folder, f"{file}.txt"), "\n".join(map(printable, lines)))
 
 
 def beside(out, word):
@@ -113,8 +118,8 @@ def harmless(cell):
     """A cell that no spreadsheet takes for a formula, in one line, without the semicolons at which some split a line."""
     if not isinstance(cell, str):
         return cell
-    cell = " ".join(cell.replace(";", ",").split())
-    return f"'{cell}" if cell.startswith(("=", "+", "-", "@")) else cell
+    cell = printable(" ".join(cell.replace(";", ",").split()))
+    return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "＝", "＋", "－", "＠")) else cell  # of full width too
 
 
 def overview(table, points):
@@ -136,15 +141,21 @@ def moodle(graded, name, roster):
     the whole import, so a student without address (or ID number, or user name, whichever most have) is left out.
     """
     key, owns = moodle_keys(graded, roster)
-    column = {"email": "Email address", "id": "ID number", "login": "Username"}[key]
     item = next((cell for cell in roster.header if re.fullmatch(rf"(.*: )?{re.escape(name)} \((Real|Punkte)\)", cell.strip())), f"Assignment: {name} (Real)")
-    yield ["Student", roster.header[roster.columns[key]].strip() if roster.kind == "moodle" else column, item]
+    yield ["Student", roster.header[roster.columns[key]].strip() if roster.kind == "moodle" else KEYS[key], item]
     yield from ([row.student.name, own, row.record["score"]] for row, own in zip(graded, owns) if own)
+
+
+def without_key(graded, roster):
+    """Words on those whom Moodle could not find."""
+    key, owns = moodle_keys(graded, roster)
+    names = ", ".join(row.student.name for row, own in zip(graded, owns) if not own)
+    return f"without {names}: no {KEYS[key]} in the roster" if names else ""
 
 
 def moodle_keys(graded, roster):
     """(what Moodle shall find students by, that of each row or "")."""
-    keys = {key: [roster.cell(roster.lines[row.student.line], key) for row in graded] for key in ("email", "id", "login")}
+    keys = {key: [roster.cell(roster.lines[row.student.line], key) for row in graded] for key in KEYS}
     return max(keys.items(), key=lambda item: sum(map(bool, item[1])))  # the first of equal ones
 
 
