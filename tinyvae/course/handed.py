@@ -93,7 +93,7 @@ def hidden(path):
 
 
 def printable(text):
-    """A file's name as text that UTF-8 can hold, in one line."""
+    """A text, as of a file's name, that UTF-8 can hold and no terminal obeys, in one line."""
     text = text.encode("utf-8", "replace").decode()
     return "".join(letter if letter.isprintable() else "?" for letter in text)
 

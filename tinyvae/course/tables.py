@@ -59,7 +59,8 @@ def write(out, table, name, points, roster):
 
     OUT is UTF-8 with a byte order mark; a text that a spreadsheet would take for a formula gets an apostrophe before it, there alone.
     OUT-moodle.csv and OUT-canvas.csv (for a plain roster both) hold the students of the roster who handed something in, so that an
-    import changes nobody else; and nobody with 0 points whom only names of files name, which anybody can give. Of Moodle's worksheet for grading offline the Grade is filled in and nothing else is changed.
+    import changes nobody else; and nobody with 0 points whom only names of files name, which anybody can give. Of Moodle's worksheet for
+    grading offline the Grade is filled in and nothing else is changed.
 
     Parameters
     ----------
