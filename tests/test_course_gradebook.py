@@ -2,6 +2,7 @@
 
 import csv
 import io
+from pathlib import Path
 
 import pytest
 
@@ -11,13 +12,7 @@ from tinyvae.course.roster import Roster, Student
 from tinyvae.course.submission import Unreadable
 from tinyvae.course.tables import rows, write
 
-MOODLE = """First name,Last name,ID number,Institution,Department,Email address
-Jürgen,Müller,12345,,,jm@uni.de
-Anna Maria,Schmidt,12346,,,as@uni.de
-Maria,Schmidt,12347,,,ms@uni.de
-Zoë,O'Neil,12348,,,zo@uni.de
-=Peter,Muller,123,,,pm@uni.de
-"""
+MOODLE = Path(__file__).with_name("files").joinpath("roster_moodle.csv").read_text(encoding="utf-8")
 GERMAN = """Vorname;Nachname;ID-Nummer;Institution;E-Mail-Adresse;Lab1 (Punkte)
 Jürgen;Müller;12345;;jm@uni.de;
 """

@@ -1,19 +1,14 @@
 """Layer 5, course: whose a file is, by its path; what a student can write into it gives nobody another's row."""
 
 import unicodedata
+from pathlib import Path
 
 import pytest
 
 from tinyvae.course.roster import Roster, Student, platforms
 from tinyvae.course.tables import Row, offline, write_texts
 
-MOODLE = """First name,Last name,ID number,Institution,Department,Email address
-Jürgen,Müller,12345,,,jm@uni.de
-Anna Maria,Schmidt,12346,,,as@uni.de
-Maria,Schmidt,12347,,,ms@uni.de
-Zoë,O'Neil,12348,,,zo@uni.de
-=Peter,Muller,123,,,pm@uni.de
-"""
+MOODLE = Path(__file__).with_name("files").joinpath("roster_moodle.csv").read_text(encoding="utf-8")
 
 
 def roster_of(text):
