@@ -59,7 +59,7 @@ class Counter:
         self.known = {letter: self.mark(space[f"program_{letter.lower()}"]) for letter in "AB"}
 
     def mark(self, program):
-        (z, kl), _ = program.forward(np.array([[0.7, -0.4]]), np.array([[0.5, 0.9]]), np.random.default_rng(0))
+        (z, kl), _ = program.forward(np.array([[0.7, -0.4], [1.1, 0.3]]), np.array([[0.5, 0.9], [-0.6, 0.2]]), np.random.default_rng(0))
         return round(float(z.sum() + np.sum(kl)), 9)
 
     def __call__(self, program):
@@ -70,10 +70,33 @@ class Counter:
         return self.seen.index(found) >= 2
 
 
-def test_counting_programs_is_of_no_use():
+class Waiting(Counter):
+    """It raises while all are asked about in the order of the key; if it were asked again after that, it would be in the published order."""
+
+    def __init__(self, task):
+        super().__init__(task)
+        others = [self.mark(program) for name in ("RIGHT", "DRAWS", "OF_KL") for program in task.checks[name]]
+        self.first, self.second = 2 + len(others), sum(mark not in self.known.values() for mark in others)
+
+    def __call__(self, program):
+        found = self.mark(program)
+        if self.first:
+            self.first -= 1
+            raise ValueError("wait")
+        if found in self.known.values():
+            return found == self.known[self.task.right.faulty]
+        if self.second:
+            self.second -= 1
+            raise ValueError("wait")
+        self.seen += [found] * (found not in self.seen)
+        return self.seen.index(found) >= len({*map(self.mark, self.task.checks["RIGHT"])} - {*self.known.values()})
+
+
+@pytest.mark.parametrize("kind", [Counter, Waiting])
+def test_counting_programs_is_of_no_use(kind):
     task = variants.make(PATH, next(seed for seed in SEEDS if drawn(seed)["noise"] == "rng"))
     for key in range(10):
-        judge = Keyed(task, {"finds_mistake": Counter(task), "faulty": task.right.faulty})
+        judge = Keyed(task, {"finds_mistake": kind(task), "faulty": task.right.faulty})
         judge.key = key
         assert earned(judge.results()) < task.points, key
 

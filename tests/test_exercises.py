@@ -7,6 +7,7 @@ import functools
 import hashlib
 import re
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ import pytest
 from tinyvae.exercises import progress, sheet, source, verify
 from tinyvae.exercises.judge import earned, judge
 from tinyvae.exercises.source import Task, frozen, tasks
+from tinyvae.exercises.verdicts import Heard
 
 TASKS = tasks()
 BY_KIND = collections.Counter(task.kind for task in TASKS.values())
@@ -171,9 +173,24 @@ def test_a_test_of_programs_is_told_which_way_it_errs(name):
         assert {result.found for result in results if not result.ok} == {f"{task.names[0]} {words}"}
 
 
+def test_what_was_said_or_raised_is_remembered():
+    calls = []
+
+    def finds(program, seed=0):
+        calls.append(program)
+        return 1 / seed
+
+    heard, program = Heard(SimpleNamespace(finds=finds, other=3), ["finds"]), object()
+    for _ in range(2):
+        assert heard.student.finds(program, seed=4) == 0.25 and heard.student.other == 3
+        with pytest.raises(ZeroDivisionError):
+            heard.student.finds(program)
+    assert calls == [program] * 2 and heard.asked == [("finds", (program,), {"seed": 4}, 0.25)] * 2
+
+
 def test_an_answer_by_hand_of_another_form_is_told_so():
     task = TASKS["shapes_of_a_step"]
-    for given, words in ((1, "must be a tuple, (1,) if it holds one number, got 1"), ([[1]], "got a list of 1"), ((9,), "= (9,) is not right"), ("x", "= x is not right")):
+    for given, words in ((1, "must be a tuple, (1,) if it holds one number, got 1"), ([[1]], "got a list of 1"), ((9,), "= (9,) is not right"), ("x", "= x is not right"), ((10**400,), "is not right")):
         (found,) = [result.found for result in judge(task, task.right_numbers() | {"axes_mu": given}) if not result.ok]
         assert found.startswith("axes_mu ") and found.endswith(words)
     by_hand = TASKS["kl_by_hand"]

@@ -77,7 +77,7 @@ def dimensions(given):
     """How many axes an answer by hand has; None if it is none of numbers."""
     try:
         return np.asarray(given, float).ndim
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
 
 

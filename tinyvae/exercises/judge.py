@@ -269,7 +269,7 @@ def near(given, right, tolerance):
         return isinstance(given, str) and given.lower() == right.lower()
     try:
         given, right = np.asarray(given, float), np.asarray(right, float)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return False
     return given.shape == right.shape and bool(np.all(np.abs(given - right) <= tolerance * np.maximum(1, np.abs(right))))
 
