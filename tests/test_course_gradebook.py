@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tinyvae.course import gradebook, handed
+from tinyvae.course.grade import FAILED
 from tinyvae.course.gradebook import Attempt, key_of, store
 from tinyvae.course.roster import Roster, Student
 from tinyvae.course.submission import Unreadable
@@ -91,7 +92,7 @@ def graded(roster, **scores):
 def test_the_lecturers_table(tmp_path):
     roster = roster_of(tmp_path, MOODLE)
     attempts = graded(roster, Zoë=[3, 9, 9], Anna=[0])
-    attempts |= {Student("+1+cmd.py"): [Attempt("+1+cmd.py", record(5, notes=["=1+1", "two\nlines", "a;b\tc"]))]}
+    attempts |= {Student("+1+cmd.py"): [Attempt("+1+cmd.py", record(5, notes=["=1+1", "two\nlines", "a;b\tc", "علی\u200cرضا \x1b[2J\ud800"]))]}
     out = tmp_path / "grades of lab1.csv"
     write(out, rows(attempts, roster), "lab1", {"one": 4, "two": 6}, roster)
     assert out.read_bytes().startswith(b"\xef\xbb\xbf")
@@ -102,7 +103,7 @@ def test_the_lecturers_table(tmp_path):
         ["Maria Schmidt", "12347", "ms@uni.de", "0", "10", "0.0", "0", "0", "0", "", "", "nothing was handed in"],
         ["Zoë O'Neil", "12348", "zo@uni.de", "9", "10", "90.0", "4", "5", "3", "Zoë1.py", "bwrap + seccomp", ""],
         ["'=Peter Muller", "123", "pm@uni.de", "0", "10", "0.0", "0", "0", "0", "", "", "nothing was handed in"],
-        ["'+1+cmd.py", "", "", "5", "10", "50.0", "4", "1", "1", "'+1+cmd.py", "bwrap + seccomp", "not in the roster | =1+1 | two lines | a,b c"],
+        ["'+1+cmd.py", "", "", "5", "10", "50.0", "4", "1", "1", "'+1+cmd.py", "bwrap + seccomp", "not in the roster | =1+1 | two lines | a,b c | علی\u200cرضا \ufffd[2J\ufffd"],
     ]
 
 
@@ -128,6 +129,8 @@ def test_whom_moodle_could_not_find_is_named(tmp_path):
 def test_of_equal_points_what_could_be_graded_counts(tmp_path):
     roster = roster_of(tmp_path, MOODLE)
     tries = [Attempt("a.pdf", record(0, "", seconds=0.0, notes=["no notebook"])), Attempt("b.py", record(0, "b")), Attempt("c.py", record(0, "c"))]
+    failed = Attempt("d.py", record(0, "d", seconds=0.0, notes=[f"{FAILED}: TimeoutExpired"]))
+    assert rows({roster.students[0]: [failed, *tries]}, roster)[0].notes == failed.record["notes"], "the grader's failure is told, whatever counts"
     store(tmp_path / "o.csv", {roster.students[0]: tries})
     assert rows({roster.students[0]: tries}, roster)[0].file == "b.py" and gradebook.best_records(tmp_path / "o.csv") == ([tries[1].record], 0)
 

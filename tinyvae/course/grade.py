@@ -28,6 +28,7 @@ SECONDS = 5  # of computing for a task, but for the kinds below
 LONGER = {"test": 20, "capstone": 120}  # many calls; training
 PATIENCE = 3  # times as long on the clock, for machines that are busy
 BUDGET, LEAST = 300, 3  # seconds of the clock for a submission; what a task gets in any case
+FAILED = "could not be graded, look at it"  # the grader's fault, or an attack
 TRUSTED = "none"  # the name of no jail
 PRINTED, WORDS = 300, 4000  # characters that are kept of what a submission printed, and of what a test found
 MEMORY = 2 << 30  # bytes of address space of a process that grades: what it computes for a submission's sake must not take the machine
@@ -203,7 +204,7 @@ def in_a_process(assignment, folder, name, data, jail):
     except (subprocess.SubprocessError, ValueError, OSError) as error:  # no answer in time, or none: a fault of ours or an attack
         words = getattr(error, "stderr", None) or b""
         last = words.decode("utf-8", "replace").strip().splitlines()[-1:]
-        return unread(assignment, f"could not be graded, look at it: {type(error).__name__} {' '.join(last)}".strip(), jail, submission.digest_of(data))
+        return unread(assignment, f"{FAILED}: {type(error).__name__} {' '.join(last)}".strip(), jail, submission.digest_of(data))
 
 
 def bounded():

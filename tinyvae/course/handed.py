@@ -14,6 +14,7 @@ LOOKED_AT = KINDS | {".zip"}
 FILES, BYTES = 5_000, 1_000_000_000  # of all that is handed in, but for what is in students' archives
 EACH_FILES, EACH_BYTES = 20, 100_000_000  # of the archives of one student
 HIDDEN = "__MACOSX", "__pycache__"  # and all names with a point at the front: copies that Jupyter and macOS make
+JOINERS = "\u200c\u200d"  # of Persian names and of many in India
 
 
 class File(NamedTuple):
@@ -92,10 +93,9 @@ def hidden(path):
     return any(part.startswith(".") or part in HIDDEN for part in path.parts)
 
 
-def printable(text):
-    """A text, as of a file's name, that UTF-8 can hold and no terminal obeys, in one line."""
-    text = text.encode("utf-8", "replace").decode()
-    return "".join(letter if letter.isprintable() else "?" for letter in text)
+def printable(text, keep=""):
+    """A text that UTF-8 can hold and no terminal obeys: what is no letter to be seen becomes one sign, but for joiners, which names have."""
+    return "".join(letter if letter.isprintable() or letter in JOINERS + keep else "\ufffd" for letter in text)
 
 
 def opened(file, inside, taken):

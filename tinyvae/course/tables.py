@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..support.storage import write_text
-from .grade import told
+from .grade import FAILED, told
 from .gradebook import worth
 from .handed import printable
 from .roster import Student
@@ -50,6 +50,7 @@ def rows(attempts, roster, more=None):
         notes = ["not in the roster"] if roster.students and not student.listed else []
         notes += ["named by its file's name"] * (not firm) + [f"{n} more file{' was' if n == 1 else 's were'} not tried: hand in one"] * (n > 0)
         notes += list(record["notes"]) if record else ["nothing was handed in"]
+        notes += dict.fromkeys(note for one in tries if one.record is not record for note in one.record["notes"] if note.startswith(FAILED))
         made.append(Row(student, record, label, len(tries), notes, any(attempt.firm for attempt in tries)))
     return made
 
@@ -99,8 +100,7 @@ def write_texts(folder, table):
         name = re.sub(r"[^\w .@-]", "_", row.student.id or row.student.email or row.student.name).encode()[-100:].decode("utf-8", "ignore")
         file = next(file for n in itertools.count() if (file := f"{name}-{n}" if n else name).lower() not in taken)
         taken.add(file.lower())
-        lines = "\n".join([head, *row.record["notes"], "", *tasks]).split("\n")
-        write_text(Path(folder, f"{file}.txt"), "\n".join(map(printable, lines)))
+        write_text(Path(folder, f"{file}.txt"), printable("\n".join([head, *row.record["notes"], "", *tasks]), keep="\n\t\xa0"))
 
 
 def beside(out, word):

@@ -13,6 +13,7 @@ from ...support.storage import write_text
 from .. import submission
 from ..assignment import Assignment
 from ..grade import TRUSTED, bounded, grade, unread
+from ..handed import printable
 from ..jail import best_jail
 
 MOST = 3  # files of a submission that are tried
@@ -110,7 +111,7 @@ def entry(name, output, hidden=False, score=0, of=0, ok=True, tags=()):
 
 def plain(text):
     """A text without what may not stand in JSON that others read: surrogates, control characters, any length."""
-    return "".join(c if c.isprintable() or c == "\n" else "\ufffd" for c in text[:LONGEST])
+    return printable(text[:LONGEST], keep="\n")
 
 
 def reading(records, left, hidden):
